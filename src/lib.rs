@@ -1,0 +1,10 @@
+//! Audits captured traffic against the ports that the roles of a site need.
+//!
+//! ```text
+//! packets → flows and log → observation (merged) → evidence → verdicts → report
+//! capture   decode, flow    observation            evidence   verdict    report
+//! ```
+//!
+//! Each stage knows only what stands before it here.
+
+pub mod net;
