@@ -8,3 +8,4 @@
 //! Each stage knows only what stands before it here.
 
 pub mod net;
+pub mod capture;

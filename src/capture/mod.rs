@@ -1,0 +1,30 @@
+//! What the user named → frames: sources, containers (pcap, pcapng), link types.
+//! Frames are borrowed from the read buffer, never copied. Knows nothing of headers.
+
+mod buffer;
+mod byte_order;
+mod error;
+mod folder;
+mod format;
+mod frame;
+mod fuzz;
+mod link_type;
+mod pcap;
+mod pcapng;
+mod problem;
+mod reader;
+mod source;
+mod stream;
+
+#[cfg(test)]
+mod builder;
+#[cfg(test)]
+mod properties;
+pub use error::{ReadError, SourceError, SourceErrors, SourceWarning};
+pub use frame::Frame;
+#[doc(hidden)]
+pub use fuzz::fuzz_container;
+pub use link_type::LinkType;
+pub use problem::{Problem, ProblemKind};
+pub use reader::{Batch, Reader};
+pub use source::{Source, Sources, sources};

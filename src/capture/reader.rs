@@ -1,0 +1,320 @@
+//! Reads one capture: fills the buffer, lets the container's reader walk it, and notes where
+//! and why that ends. The containers themselves do no input.
+
+use std::io::Read;
+use std::ops::ControlFlow;
+
+use super::buffer::{Buffer, DEFAULT_CAPACITY};
+use super::format::Format;
+use super::pcap::{self, FILE_HEADER};
+use super::pcapng::Pcapng;
+use super::{Frame, LinkType, Problem, ProblemKind, ReadError};
+
+/// Reads the frames of one capture from any input.
+pub struct Reader<R = Box<dyn Read + Send>> {
+    buffer: Buffer<R>,
+    container: Container,
+    frames: u64,
+    /// Bytes without which the container's reader can't go on.
+    needed: usize,
+    ended: bool,
+    problem: Option<Problem>,
+}
+
+/// How a batch of frames ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batch {
+    /// More may follow.
+    More,
+    /// The visitor stopped; the next batch begins with the frame after.
+    Stopped,
+    /// No frame follows: the capture ended, or [`Reader::problem`] says why it can't be read on.
+    End,
+}
+
+/// How far a container's reader came in a window.
+pub(super) struct Step {
+    /// Bytes of whole records that are done with.
+    pub(super) consumed: usize,
+    pub(super) pause: Pause,
+}
+
+/// Why a container's reader came no further.
+#[derive(Debug)]
+pub(super) enum Pause {
+    /// The next record needs so many bytes, more than are left in the window.
+    Need(usize),
+    /// The visitor stopped.
+    Stopped,
+    /// The next record is damaged, as the text says.
+    Damaged(String),
+}
+
+enum Container {
+    /// `None`: the file header can't be read.
+    Pcap(Option<pcap::Header>),
+    Pcapng(Box<Pcapng>),
+}
+
+impl<R: Read> Reader<R> {
+    /// A reader of `input`, which is a file, a pipe, or bytes in memory. `name` is for errors.
+    pub fn new(input: R, name: &str) -> Result<Self, ReadError> {
+        Self::with_capacity(input, name, DEFAULT_CAPACITY)
+    }
+
+    /// A reader that takes `capacity` bytes at a time.
+    pub(super) fn with_capacity(input: R, name: &str, capacity: usize) -> Result<Self, ReadError> {
+        let mut buffer = Buffer::new(input, capacity);
+        buffer
+            .fill(FILE_HEADER)
+            .map_err(|error| ReadError::from_io(name, error))?;
+        let container = match Format::recognise(buffer.window(), name)? {
+            Format::Pcap => Container::Pcap(None),
+            Format::Pcapng => Container::Pcapng(Box::new(Pcapng::new())),
+        };
+        let mut reader = Self {
+            buffer,
+            container,
+            frames: 0,
+            needed: 1,
+            ended: false,
+            problem: None,
+        };
+        if let Container::Pcap(_) = reader.container {
+            reader.read_pcap_header();
+        }
+        Ok(reader)
+    }
+
+    /// Hands frames to `visit` until it stops, or until no more can be read.
+    pub fn read(&mut self, mut visit: impl FnMut(Frame<'_>) -> ControlFlow<()>) -> Batch {
+        loop {
+            match self.read_batch(&mut visit) {
+                Batch::More => {}
+                batch => return batch,
+            }
+        }
+    }
+
+    /// Hands the frames of one buffer (about a megabyte) to `visit`, or fewer where that stops.
+    #[inline]
+    pub fn read_batch(&mut self, mut visit: impl FnMut(Frame<'_>) -> ControlFlow<()>) -> Batch {
+        if !self.fill() {
+            return Batch::End;
+        }
+        let window = self.buffer.window();
+        let step = match &mut self.container {
+            Container::Pcap(Some(header)) => header.walk(window, &mut self.frames, &mut visit),
+            Container::Pcap(None) => return Batch::End,
+            Container::Pcapng(pcapng) => pcapng.walk(window, &mut self.frames, &mut visit),
+        };
+        self.buffer.consume(step.consumed);
+        match step.pause {
+            Pause::Need(bytes) => {
+                self.needed = bytes;
+                Batch::More
+            }
+            Pause::Stopped => {
+                self.needed = 1;
+                Batch::Stopped
+            }
+            Pause::Damaged(message) => self.end(ProblemKind::Damaged, message),
+        }
+    }
+
+    /// `pcap` or `pcapng`.
+    pub fn format(&self) -> &'static str {
+        match self.container {
+            Container::Pcap(_) => Format::Pcap.name(),
+            Container::Pcapng(_) => Format::Pcapng.name(),
+        }
+    }
+
+    /// Link types of the interfaces described so far, each once, by number.
+    pub fn link_types(&self) -> Vec<LinkType> {
+        match &self.container {
+            Container::Pcap(header) => header.iter().map(|header| header.link_type).collect(),
+            Container::Pcapng(pcapng) => pcapng.link_types().collect(),
+        }
+    }
+
+    /// Number of the last frame so far. In pcapng a few blocks without packets have numbers too.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Bytes of the capture read so far: those of whole records.
+    pub fn bytes_read(&self) -> u64 {
+        self.buffer.offset()
+    }
+
+    /// Packets that interfaces and kernel dropped, as far as the capture says so (pcapng
+    /// interface statistics); known once everything is read.
+    pub fn kernel_drops(&self) -> Option<u64> {
+        match &self.container {
+            Container::Pcap(_) => None,
+            Container::Pcapng(pcapng) => pcapng.kernel_drops(),
+        }
+    }
+
+    /// Why the capture could not be read to its end.
+    pub fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
+    }
+
+    fn read_pcap_header(&mut self) {
+        let Some(bytes) = self.buffer.window().first_chunk() else {
+            self.end(
+                ProblemKind::Truncated,
+                "the capture ends inside its file header".into(),
+            );
+            return;
+        };
+        match pcap::Header::parse(bytes) {
+            Ok(header) => {
+                self.container = Container::Pcap(Some(header));
+                self.buffer.consume(FILE_HEADER);
+            }
+            Err(message) => {
+                self.end(ProblemKind::Damaged, message);
+            }
+        }
+    }
+
+    /// Reads until the next record is there; `false` where no more can be read.
+    fn fill(&mut self) -> bool {
+        if self.ended {
+            return false;
+        }
+        match self.buffer.fill(self.needed) {
+            Ok(true) => true,
+            Ok(false) => {
+                let left = self.buffer.window().len();
+                if left == 0 {
+                    self.ended = true;
+                } else {
+                    let message = format!(
+                        "the capture ends inside its last record, after {left} of at least {} bytes",
+                        self.needed
+                    );
+                    self.end(ProblemKind::Truncated, message);
+                }
+                false
+            }
+            Err(error) => {
+                let message = format!("the capture can't be read on: {error}");
+                self.end(ProblemKind::Unreadable, message);
+                false
+            }
+        }
+    }
+
+    #[cold]
+    fn end(&mut self, kind: ProblemKind, message: String) -> Batch {
+        self.ended = true;
+        self.problem = Some(Problem {
+            offset: self.buffer.offset(),
+            kind,
+            message,
+        });
+        Batch::End
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::capture::builder::Writer;
+
+    /// A capture with so many frames, each holding its number.
+    fn capture(frames: u8) -> Writer {
+        let mut writer = Writer::new(false);
+        writer.pcap_header(0xa1b2_c3d4, (2, 4), 1);
+        for number in 1..=frames {
+            writer.pcap_record((1, 0), (1, 1), &[], &[number]);
+        }
+        writer
+    }
+
+    #[test]
+    fn goes_on_after_a_stop() {
+        let capture = capture(5);
+        for capacity in [1, 40, 4096] {
+            let mut reader = Reader::with_capacity(&capture.bytes[..], "x", capacity).unwrap();
+            let mut seen = Vec::new();
+            let stopped = reader.read(|frame| {
+                seen.push(frame.data[0]);
+                match frame.number {
+                    2 => ControlFlow::Break(()),
+                    _ => ControlFlow::Continue(()),
+                }
+            });
+            assert_eq!((stopped, &seen[..]), (Batch::Stopped, &[1, 2][..]));
+            assert_eq!(reader.bytes_read(), capture.borders[2] as u64);
+            let ended = reader.read(|frame| {
+                seen.push(frame.data[0]);
+                ControlFlow::Continue(())
+            });
+            assert_eq!((ended, &seen[..]), (Batch::End, &[1, 2, 3, 4, 5][..]));
+            assert_eq!(reader.frames(), 5);
+        }
+    }
+
+    #[test]
+    fn an_empty_frame_after_a_stop_is_read() {
+        let mut capture = capture(1);
+        capture.pcap_record((1, 0), (0, 0), &[], &[]);
+        let mut reader = Reader::new(&capture.bytes[..], "x").unwrap();
+        assert_eq!(reader.read(|_| ControlFlow::Break(())), Batch::Stopped);
+        assert_eq!(reader.read(|_| ControlFlow::Break(())), Batch::Stopped);
+        assert_eq!(reader.read(|_| ControlFlow::Break(())), Batch::End);
+        assert_eq!((reader.frames(), reader.problem()), (2, None));
+    }
+
+    #[test]
+    fn a_batch_is_a_buffer() {
+        let capture = capture(10);
+        let mut reader = Reader::with_capacity(&capture.bytes[..], "x", 24 + 17 * 3).unwrap();
+        let mut batches = Vec::new();
+        while reader.read_batch(|_| ControlFlow::Continue(())) == Batch::More {
+            batches.push(reader.frames());
+        }
+        assert_eq!(batches, [3, 7, 10]);
+    }
+
+    #[test]
+    fn an_input_that_fails_is_used_up_to_there() {
+        struct Failing;
+        impl Read for Failing {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("the disk is gone"))
+            }
+        }
+        let capture = capture(2);
+        let input = capture.bytes[..capture.bytes.len() - 1].chain(Failing);
+        let mut reader = Reader::new(input, "x").unwrap();
+        assert_eq!(reader.read(|_| ControlFlow::Continue(())), Batch::End);
+        let problem = reader.problem().unwrap();
+        assert_eq!(problem.kind, ProblemKind::Unreadable);
+        assert_eq!(problem.offset, capture.borders[1] as u64);
+        assert!(problem.message.contains("the disk is gone"));
+        assert_eq!(reader.frames(), 1);
+
+        let error = Reader::new(Failing, "x.pcap").err().unwrap().to_string();
+        assert!(error.starts_with("x.pcap: can't be read (the disk is gone)"));
+    }
+
+    #[test]
+    fn a_cut_file_header_is_truncation() {
+        let capture = capture(0);
+        for length in 4..24 {
+            let mut reader = Reader::new(&capture.bytes[..length], "x").unwrap();
+            assert_eq!(reader.read(|_| ControlFlow::Continue(())), Batch::End);
+            let problem = reader.problem().unwrap();
+            assert_eq!((problem.offset, problem.kind), (0, ProblemKind::Truncated));
+            assert!(reader.link_types().is_empty());
+        }
+    }
+}
