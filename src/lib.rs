@@ -9,3 +9,4 @@
 
 pub mod net;
 pub mod capture;
+pub mod decode;

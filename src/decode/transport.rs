@@ -1,0 +1,112 @@
+//! TCP (RFC 9293), UDP (RFC 768), and the hand-over to ICMP.
+
+use etherparse::{TcpHeaderSlice, UdpHeaderSlice};
+
+use super::ip::{Body, Depth};
+use super::{TcpFlags, Transport, Undecoded, icmp};
+
+const ICMP: u8 = 1;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const ICMP_V6: u8 = 58;
+
+#[inline]
+pub(super) fn decode<'a>(body: &Body<'a>) -> Result<Transport<'a>, Undecoded> {
+    if body.fragment.is_some_and(|fragment| !fragment.first) {
+        return Ok(Transport::Fragment);
+    }
+    match body.protocol {
+        TCP => tcp(body),
+        UDP => udp(body),
+        ICMP if !body.is_v6 => icmp::v4(body),
+        ICMP_V6 if body.is_v6 => icmp::v6(body),
+        protocol => Ok(Transport::Other(protocol)),
+    }
+}
+
+#[inline]
+fn tcp<'a>(body: &Body<'a>) -> Result<Transport<'a>, Undecoded> {
+    use etherparse::err::tcp::HeaderSliceError;
+    let header = match TcpHeaderSlice::from_slice(body.data) {
+        Ok(header) => header,
+        Err(HeaderSliceError::Len(_)) => return cut_tcp(body),
+        // An ICMP error quotes no more than ports may need.
+        Err(HeaderSliceError::Content(_)) if body.depth == Depth::Quoted => return cut_tcp(body),
+        Err(HeaderSliceError::Content(_)) => return Err(Undecoded::TransportHeader),
+    };
+    let bytes = header.slice();
+    Ok(Transport::Tcp {
+        source_port: header.source_port(),
+        destination_port: header.destination_port(),
+        sequence: header.sequence_number(),
+        acknowledgment: header.acknowledgment_number(),
+        flags: TcpFlags(bytes[13]),
+        payload: &body.data[bytes.len()..],
+        payload_length: body
+            .length
+            .saturating_sub(bytes.len())
+            .max(body.data.len() - bytes.len()) as u32,
+    })
+}
+
+/// A segment that ends inside its header: as much as the ports say, flags where they are there.
+#[cold]
+fn cut_tcp<'a>(body: &Body<'a>) -> Result<Transport<'a>, Undecoded> {
+    let word = |at: usize| {
+        body.data.get(at..at + 4).map_or(0, |word| {
+            u32::from_be_bytes([word[0], word[1], word[2], word[3]])
+        })
+    };
+    if body.data.len() < 4 {
+        return Err(Undecoded::TransportHeaderCut);
+    }
+    let header_length = body
+        .data
+        .get(12)
+        .map_or(20, |offset| usize::from(offset >> 4) * 4);
+    Ok(Transport::Tcp {
+        source_port: (word(0) >> 16) as u16,
+        destination_port: word(0) as u16,
+        sequence: word(4),
+        acknowledgment: word(8),
+        flags: TcpFlags(body.data.get(13).copied().unwrap_or(0)),
+        payload: &[],
+        payload_length: body.length.saturating_sub(header_length) as u32,
+    })
+}
+
+#[inline]
+fn udp<'a>(body: &Body<'a>) -> Result<Transport<'a>, Undecoded> {
+    let Ok(header) = UdpHeaderSlice::from_slice(body.data) else {
+        return cut_udp(body);
+    };
+    let available = body.length.max(body.data.len()) - 8;
+    let whole = body.fragment.is_none();
+    // 0 means offload or a jumbogram (RFC 2675). Of a fragmented datagram the header tells
+    // the length of the whole, else no more can be there than IP says.
+    let payload_length = match usize::from(header.length()) {
+        0 => available,
+        1..8 if body.depth == Depth::Wire => return Err(Undecoded::TransportHeader),
+        length if whole => length.saturating_sub(8).min(available),
+        length => length.saturating_sub(8),
+    };
+    let payload = &body.data[8..];
+    Ok(Transport::Udp {
+        source_port: header.source_port(),
+        destination_port: header.destination_port(),
+        payload: payload.get(..payload_length).unwrap_or(payload),
+        payload_length: payload_length as u32,
+    })
+}
+
+/// A datagram that ends inside its header, which has ports first.
+#[cold]
+fn cut_udp<'a>(body: &Body<'a>) -> Result<Transport<'a>, Undecoded> {
+    let ports = body.data.get(..4).ok_or(Undecoded::TransportHeaderCut)?;
+    Ok(Transport::Udp {
+        source_port: u16::from_be_bytes([ports[0], ports[1]]),
+        destination_port: u16::from_be_bytes([ports[2], ports[3]]),
+        payload: &[],
+        payload_length: body.length.saturating_sub(8) as u32,
+    })
+}
