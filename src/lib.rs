@@ -10,3 +10,4 @@
 pub mod net;
 pub mod capture;
 pub mod decode;
+pub mod flow;

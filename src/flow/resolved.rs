@@ -1,0 +1,149 @@
+//! A flow as the later stages see it: who opened it, and how it went.
+
+use super::IcmpErrorSeen;
+use crate::net::{Endpoint, Position, Protocol, Timestamp};
+
+/// One bidirectional conversation, from the initiator's side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Flow {
+    /// What the two ends speak.
+    pub protocol: Protocol,
+    /// The end that opened the flow.
+    pub initiator: Endpoint,
+    /// The end that answers on the service port.
+    pub responder: Endpoint,
+    /// How the initiator is known.
+    pub initiator_basis: InitiatorBasis,
+    /// The first packet.
+    pub first: Position,
+    /// Time of the last packet.
+    pub last: Timestamp,
+    /// Packets sent by the initiator.
+    pub initiator_packets: u64,
+    /// Packets sent by the responder.
+    pub responder_packets: u64,
+    /// Frame bytes on the wire sent by the initiator.
+    pub initiator_bytes: u64,
+    /// Frame bytes on the wire sent by the responder.
+    pub responder_bytes: u64,
+    /// Openings seen (TCP), at least 1.
+    pub connections: u32,
+    /// How it went.
+    pub state: State,
+    /// Whether a TCP three-way handshake was completed.
+    pub handshake_completed: bool,
+    /// The ICMP errors laid at this flow.
+    pub icmp_error: Option<IcmpErrorSeen>,
+    /// Outermost VLAN identifier of the first packet.
+    pub vlan: Option<u16>,
+    /// Kinds of ICMP seen, where the protocol is [`Protocol::IcmpOther`].
+    pub icmp_kinds: IcmpKinds,
+}
+
+impl Flow {
+    /// Packets of both sides.
+    pub fn packets(&self) -> u64 {
+        self.initiator_packets + self.responder_packets
+    }
+
+    /// Frame bytes on the wire of both sides.
+    pub fn bytes(&self) -> u64 {
+        self.initiator_bytes + self.responder_bytes
+    }
+
+    /// Whether both ends sent something.
+    pub fn is_two_sided(&self) -> bool {
+        self.initiator_packets > 0 && self.responder_packets > 0
+    }
+
+    /// The same flow with initiator and responder exchanged.
+    pub fn reversed(&self) -> Self {
+        Self {
+            initiator: self.responder,
+            responder: self.initiator,
+            initiator_packets: self.responder_packets,
+            responder_packets: self.initiator_packets,
+            initiator_bytes: self.responder_bytes,
+            responder_bytes: self.initiator_bytes,
+            ..*self
+        }
+    }
+}
+
+/// How the initiator of a flow is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum InitiatorBasis {
+    /// TCP with SYN or SYN-ACK.
+    Handshake,
+    /// The client of a TFTP transfer, or the sender of an echo request.
+    Request,
+    /// Exactly one port is a service port.
+    ServicePort,
+    /// The sender of the first packet.
+    FirstPacket,
+}
+
+impl InitiatorBasis {
+    /// Spelling in reports.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Handshake => "handshake",
+            Self::Request => "request",
+            Self::ServicePort => "service-port",
+            Self::FirstPacket => "first-packet",
+        }
+    }
+}
+
+/// How a flow went. TCP: all but `Answered` and `Unreachable`; others: `Answered`,
+/// `Unanswered`, `Unreachable`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Handshake completed, not reset.
+    Established,
+    /// Handshake completed, then reset.
+    Reset,
+    /// Joined after the handshake.
+    MidStream,
+    /// Both sides sent something.
+    Answered,
+    /// The responder reset the opening.
+    Refused,
+    /// An ICMP error came in place of an answer.
+    Unreachable,
+    /// Nothing came back.
+    Unanswered,
+}
+
+impl State {
+    /// Spelling in reports.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Established => "established",
+            Self::Reset => "reset",
+            Self::MidStream => "mid-stream",
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Unanswered => "unanswered",
+        }
+    }
+}
+
+/// A set of ICMP kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IcmpKinds(pub u8);
+
+impl IcmpKinds {
+    /// IPv6 neighbour discovery.
+    pub const NEIGHBOUR_DISCOVERY: u8 = 1;
+    /// IPv6 multicast listener discovery.
+    pub const MULTICAST_LISTENER: u8 = 2;
+    /// Anything else.
+    pub const OTHER: u8 = 4;
+
+    /// Whether only link maintenance was seen: neighbour or listener discovery.
+    pub fn is_maintenance(self) -> bool {
+        self.0 != 0 && self.0 & Self::OTHER == 0
+    }
+}
