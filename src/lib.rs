@@ -12,3 +12,4 @@ pub mod capture;
 pub mod decode;
 pub mod flow;
 pub mod payload;
+pub mod observation;

@@ -1,0 +1,139 @@
+//! The captures of an observation: what each held, and in which order they stand.
+
+use std::collections::BTreeSet;
+
+use crate::capture::LinkType;
+use crate::net::{Position, Timestamp};
+
+/// One capture file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureRecord {
+    /// Path as the user named it, or `-`.
+    pub source: String,
+    /// `pcap`, `pcapng`, or `None` where it was not recognised.
+    pub format: Option<&'static str>,
+    /// `gzip`, `zstd`, `lz4`, or `None`.
+    pub compression: Option<&'static str>,
+    /// Link types of its frames.
+    pub link_types: BTreeSet<LinkType>,
+    /// Frames read.
+    pub packets: u64,
+    /// Frame bytes on the wire.
+    pub bytes: u64,
+    /// Smallest packet time.
+    pub first: Option<Timestamp>,
+    /// Largest packet time.
+    pub last: Option<Timestamp>,
+    /// Packets that the capturing kernel or interface dropped, where the file says so.
+    pub kernel_drops: Option<u64>,
+    /// Why it was not read to its end, where, and what to do.
+    pub problem: Option<String>,
+}
+
+/// A capture file, or a piece of one, as it stands in a part.
+#[derive(Clone, Debug)]
+pub(super) struct CapturePiece {
+    pub(super) order: Order,
+    pub(super) record: CaptureRecord,
+    /// Number of its last frame: more than packets where Wireshark numbers other blocks too.
+    pub(super) frames: u64,
+}
+
+/// Where a piece stands among all: captures by first packet, then name; pieces by offset.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Order {
+    pub(super) first: Timestamp,
+    pub(super) source: String,
+    pub(super) offset: u64,
+}
+
+impl CapturePiece {
+    fn is_of(&self, other: &Self) -> bool {
+        (self.order.first, &self.order.source) == (other.order.first, &other.order.source)
+    }
+}
+
+/// Both lists in order, and the new index of each old one.
+pub(super) fn interleave(
+    [mine, theirs]: [Vec<CapturePiece>; 2],
+) -> (Vec<CapturePiece>, Vec<usize>, Vec<usize>) {
+    let boundary = mine.len();
+    if let (Some(last), Some(first)) = (mine.last(), theirs.first())
+        && last.order <= first.order
+    {
+        // Files one after the other come in order: each is appended, whatever went before.
+        let (mut all, count) = (mine, theirs.len());
+        all.extend(theirs);
+        let kept = (0..boundary).collect();
+        return (all, kept, (boundary..boundary + count).collect());
+    }
+    let mut all: Vec<(usize, CapturePiece)> = mine.into_iter().chain(theirs).enumerate().collect();
+    all.sort_by(|a, b| a.1.order.cmp(&b.1.order));
+    let mut new_index = vec![0; all.len()];
+    for (new, (old, _)) in all.iter().enumerate() {
+        new_index[*old] = new;
+    }
+    let theirs = new_index.split_off(boundary);
+    (
+        all.into_iter().map(|(_, piece)| piece).collect(),
+        new_index,
+        theirs,
+    )
+}
+
+/// Where the frames of a piece stand in their capture.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Placement {
+    capture: usize,
+    frames_before: u64,
+}
+
+impl Placement {
+    pub(super) fn place(self, at: Position) -> Position {
+        Position::new(at.time, self.capture, self.frames_before + at.frame())
+    }
+}
+
+/// Pieces joined into whole captures.
+pub(super) fn join(pieces: Vec<CapturePiece>) -> (Vec<CaptureRecord>, Vec<Placement>) {
+    let mut captures: Vec<CapturePiece> = Vec::new();
+    let mut placements = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        match captures.last_mut().filter(|capture| capture.is_of(&piece)) {
+            Some(capture) => {
+                let frames_before = capture.frames;
+                capture.frames += piece.frames;
+                extend(&mut capture.record, piece.record);
+                placements.push(Placement {
+                    capture: captures.len() - 1,
+                    frames_before,
+                });
+            }
+            None => {
+                placements.push(Placement {
+                    capture: captures.len(),
+                    frames_before: 0,
+                });
+                captures.push(piece);
+            }
+        }
+    }
+    (
+        captures.into_iter().map(|capture| capture.record).collect(),
+        placements,
+    )
+}
+
+fn extend(capture: &mut CaptureRecord, next: CaptureRecord) {
+    capture.link_types.extend(next.link_types);
+    capture.packets += next.packets;
+    capture.bytes += next.bytes;
+    capture.first = [capture.first, next.first].into_iter().flatten().min();
+    capture.last = capture.last.max(next.last);
+    capture.kernel_drops = match (capture.kernel_drops, next.kernel_drops) {
+        // Whoever wrote the capture chose both.
+        (Some(mine), Some(theirs)) => Some(mine.saturating_add(theirs)),
+        (mine, theirs) => mine.or(theirs),
+    };
+    capture.problem = capture.problem.take().or(next.problem);
+}

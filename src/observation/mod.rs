@@ -1,0 +1,17 @@
+//! All that was seen, before anyone interprets it: captures, flows, and the log of facts that
+//! trackers read. Two parts of an input merge into one, and nothing else combines them; a
+//! finished [`Observation`] is what the later stages read.
+
+mod capture;
+mod fragment;
+mod keep;
+mod log;
+mod part;
+mod seen;
+#[cfg(test)]
+mod tests;
+
+pub use capture::CaptureRecord;
+pub use log::{LogEntry, LogKind, TftpRun, TftpRunKind};
+pub use part::{Part, Piece, Window};
+pub use seen::{LimitReached, Observation, Tally};

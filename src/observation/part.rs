@@ -1,0 +1,286 @@
+//! What was seen in a part of the input. Parts merge associatively, in any order and grouping.
+
+use std::collections::BTreeMap;
+
+use super::capture::{CapturePiece, CaptureRecord, Order, interleave, join};
+use super::fragment::Fragments;
+use super::keep::keep;
+use super::log::Log;
+use super::seen::{LimitReached, Observation, Tally};
+use crate::capture::{Frame, LinkType};
+use crate::decode::{Decoded, LinkProtocol, Packet, Transport, Undecoded, decode};
+use crate::flow::{FlowKey, FlowTable, IcmpErrors};
+use crate::net::{Position, Timestamp};
+
+/// Which piece of which capture a part begins with.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// Path as the user named it, or `-`.
+    pub source: String,
+    /// `pcap`, `pcapng`, or `None` where it was not recognised.
+    pub format: Option<&'static str>,
+    /// `gzip`, `zstd`, `lz4`, or `None`.
+    pub compression: Option<&'static str>,
+    /// Time of the first frame of the whole capture: captures stand in this order.
+    pub first: Timestamp,
+    /// Where the piece begins in its capture, in bytes or any unit that grows; 0 for a whole one.
+    pub offset: u64,
+}
+
+/// Which packets are judged. Those outside still reach the trackers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// First time judged.
+    pub from: Option<Timestamp>,
+    /// Last time judged.
+    pub to: Option<Timestamp>,
+}
+
+impl Window {
+    #[inline]
+    fn holds(&self, time: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= time) && self.to.is_none_or(|to| time <= to)
+    }
+}
+
+/// What was seen in a part of the input.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    pieces: Vec<CapturePiece>,
+    pub(super) window: Window,
+    flows: FlowTable,
+    errors: IcmpErrors,
+    /// Errors outside the window: for the trackers, not for the flows.
+    errors_outside: IcmpErrors,
+    fragments: Fragments,
+    log: Log,
+    link: BTreeMap<LinkProtocol, Tally>,
+    icmp_errors: Tally,
+    undecoded: BTreeMap<Undecoded, u64>,
+    total: Tally,
+    snaplen_cut: u64,
+    last_link_type: Option<LinkType>,
+}
+
+impl Part {
+    /// An empty part that begins with `piece`.
+    pub fn new(piece: Piece, window: Window) -> Self {
+        let order = Order {
+            first: piece.first,
+            source: piece.source.clone(),
+            offset: piece.offset,
+        };
+        let record = CaptureRecord {
+            source: piece.source,
+            format: piece.format,
+            compression: piece.compression,
+            link_types: Default::default(),
+            packets: 0,
+            bytes: 0,
+            first: None,
+            last: None,
+            kernel_drops: None,
+            problem: None,
+        };
+        Self {
+            pieces: vec![CapturePiece {
+                order,
+                record,
+                frames: 0,
+            }],
+            window,
+            ..Self::default()
+        }
+    }
+
+    /// Adds the next frame of the piece, numbered from the piece's beginning.
+    #[inline]
+    pub fn add(&mut self, frame: &Frame<'_>) {
+        self.count(frame);
+        let at = Position::new(frame.time, 0, frame.number);
+        let judged = self.window.holds(frame.time);
+        if judged {
+            self.total.add(frame.wire_length);
+            self.snaplen_cut += u64::from(frame.data.len() < frame.wire_length as usize);
+        }
+        match decode(frame) {
+            Ok(Decoded::Packet(packet)) => self.add_packet(at, frame.wire_length, &packet, judged),
+            Ok(Decoded::Link(protocol)) if judged => {
+                self.link
+                    .entry(protocol)
+                    .or_default()
+                    .add(frame.wire_length);
+            }
+            Err(reason) if judged => *self.undecoded.entry(reason).or_default() += 1,
+            Ok(Decoded::Link(_)) | Err(_) => {}
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, frame: &Frame<'_>) {
+        let piece = &mut self.pieces[0];
+        piece.frames = frame.number;
+        let record = &mut piece.record;
+        record.packets += 1;
+        record.bytes += u64::from(frame.wire_length);
+        if frame.time.is_known() {
+            record.first = Some(
+                record
+                    .first
+                    .map_or(frame.time, |first| first.min(frame.time)),
+            );
+            record.last = record.last.max(Some(frame.time));
+        }
+        if self.last_link_type != Some(frame.link_type) {
+            self.last_link_type = Some(frame.link_type);
+            record.link_types.insert(frame.link_type);
+        }
+    }
+
+    #[inline]
+    fn add_packet(&mut self, at: Position, bytes: u32, packet: &Packet<'_>, judged: bool) {
+        let Some(five_tuple) = packet.five_tuple() else {
+            return self.add_without_flow(at, bytes, packet, judged);
+        };
+        if judged {
+            self.flows.add(at, &five_tuple, bytes, packet);
+            if let Some(fragment) = packet.fragment {
+                let flow = FlowKey::new(&five_tuple);
+                self.fragments
+                    .add_first(at, packet.source, packet.destination, fragment, flow);
+            }
+        }
+        if let Some(kept) = keep(packet) {
+            self.log.add(at, &five_tuple, kept);
+        }
+    }
+
+    #[cold]
+    fn add_without_flow(&mut self, at: Position, bytes: u32, packet: &Packet<'_>, judged: bool) {
+        match (packet.transport, packet.fragment) {
+            (Transport::IcmpError(error), _) => {
+                let errors = if judged {
+                    self.icmp_errors.add(bytes);
+                    &mut self.errors
+                } else {
+                    &mut self.errors_outside
+                };
+                errors.add(at, packet.source, packet.ttl, &error);
+            }
+            (_, Some(fragment)) if judged => {
+                self.fragments
+                    .add_later(at, packet.source, packet.destination, fragment, bytes);
+            }
+            _ => {}
+        }
+    }
+
+    /// Says how the piece ended: number of its last frame, packets dropped before they were
+    /// captured, why it could not be read on.
+    pub fn close(&mut self, frames: u64, kernel_drops: Option<u64>, problem: Option<String>) {
+        let piece = &mut self.pieces[0];
+        piece.frames = frames;
+        let record = &mut piece.record;
+        record.kernel_drops = kernel_drops;
+        record.problem = problem;
+    }
+
+    /// What both parts saw.
+    #[must_use]
+    pub fn merge(mut self, mut other: Self) -> Self {
+        let pieces = [
+            std::mem::take(&mut self.pieces),
+            std::mem::take(&mut other.pieces),
+        ];
+        let (pieces, mine, theirs) = interleave(pieces);
+        self.pieces = pieces;
+        self.reindex(&mine);
+        other.reindex(&theirs);
+        self.flows.merge(other.flows);
+        self.errors.merge(other.errors);
+        self.errors_outside.merge(other.errors_outside);
+        self.fragments.merge(other.fragments);
+        self.log.merge(other.log);
+        for (protocol, tally) in other.link {
+            self.link.entry(protocol).or_default().merge(tally);
+        }
+        for (reason, count) in other.undecoded {
+            *self.undecoded.entry(reason).or_default() += count;
+        }
+        self.icmp_errors.merge(other.icmp_errors);
+        self.total.merge(other.total);
+        self.snaplen_cut += other.snaplen_cut;
+        self
+    }
+
+    /// The whole, once every part is merged: fragments laid at their flows, the log in time order.
+    pub fn finish(mut self) -> Observation {
+        let (captures, placements) = join(std::mem::take(&mut self.pieces));
+        let place = |at: Position| placements[at.capture()].place(at);
+        self.renumber(place);
+        let limits = self.limits();
+        let without_first = self.fragments.settle(&mut self.flows);
+        if without_first > 0 {
+            self.undecoded
+                .insert(Undecoded::FragmentWithoutFirst, without_first);
+        }
+        Observation {
+            captures,
+            flows: self.flows,
+            errors: self.errors,
+            errors_outside: self.errors_outside,
+            log: self.log.into_entries(),
+            link: self.link,
+            icmp_errors: self.icmp_errors,
+            undecoded: self.undecoded,
+            total: self.total,
+            snaplen_cut: self.snaplen_cut,
+            limits,
+        }
+    }
+
+    /// Gives every capture its new index.
+    fn reindex(&mut self, new_index: &[usize]) {
+        if new_index.iter().enumerate().any(|(old, new)| old != *new) {
+            self.renumber(|at| Position::new(at.time, new_index[at.capture()], at.frame()));
+        }
+    }
+
+    fn renumber(&mut self, new: impl Fn(Position) -> Position) {
+        self.flows.renumber(&new);
+        self.errors.renumber(&new);
+        self.errors_outside.renumber(&new);
+        self.fragments.renumber(&new);
+        self.log.renumber(&new);
+    }
+
+    fn limits(&self) -> Vec<LimitReached> {
+        let limit = |limit, value, reached| LimitReached {
+            limit,
+            value,
+            reached,
+        };
+        [
+            limit("fragments", Fragments::LIMIT, self.fragments.dropped),
+            limit(
+                "icmp-errors",
+                IcmpErrors::LIMIT,
+                self.errors.dropped() + self.errors_outside.dropped(),
+            ),
+            limit("log-bytes", Log::LIMIT, self.log.dropped),
+            limit(
+                "log-bytes-per-flow",
+                Log::LIMIT_PER_FLOW,
+                self.log.dropped_of_flow,
+            ),
+            limit(
+                "openings-per-flow",
+                FlowTable::OPENINGS_LIMIT,
+                self.flows.flows_at_openings_limit(),
+            ),
+        ]
+        .into_iter()
+        .filter(|limit| limit.reached > 0)
+        .collect()
+    }
+}

@@ -1,0 +1,128 @@
+//! All that was seen in the input, complete and in order.
+
+use std::collections::BTreeMap;
+
+use super::{CaptureRecord, LogEntry};
+use crate::decode::{LinkProtocol, Undecoded};
+use crate::flow::{Flow, FlowTable, IcmpErrorSeen, IcmpErrors};
+use crate::net::{FiveTuple, ServicePorts, Timestamp};
+
+/// Packets and their frame bytes on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Packets.
+    pub packets: u64,
+    /// Frame bytes on the wire.
+    pub bytes: u64,
+}
+
+impl Tally {
+    #[inline]
+    pub(super) fn add(&mut self, bytes: u32) {
+        self.packets += 1;
+        self.bytes += u64::from(bytes);
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+    }
+}
+
+/// A bound that was hit while reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitReached {
+    /// Name of the bound.
+    pub limit: &'static str,
+    /// Its value.
+    pub value: u64,
+    /// How many things it kept out.
+    pub reached: u64,
+}
+
+/// All that was seen in the input.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    pub(super) captures: Vec<CaptureRecord>,
+    pub(super) flows: FlowTable,
+    pub(super) errors: IcmpErrors,
+    pub(super) errors_outside: IcmpErrors,
+    pub(super) log: Vec<LogEntry>,
+    pub(super) link: BTreeMap<LinkProtocol, Tally>,
+    pub(super) icmp_errors: Tally,
+    pub(super) undecoded: BTreeMap<Undecoded, u64>,
+    pub(super) total: Tally,
+    pub(super) snaplen_cut: u64,
+    pub(super) limits: Vec<LimitReached>,
+}
+
+impl Observation {
+    /// Captures by first packet, then name; [`crate::net::Position::capture`] is an index into them.
+    pub fn captures(&self) -> &[CaptureRecord] {
+        &self.captures
+    }
+
+    /// Every flow from its initiator's side, in no particular order.
+    pub fn flows<'a>(&'a self, services: &'a ServicePorts) -> impl Iterator<Item = Flow> + 'a {
+        self.flows.flows(&self.errors, services)
+    }
+
+    /// How many flows there are.
+    pub fn flow_count(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// What was kept for the trackers, in time order.
+    pub fn log(&self) -> &[LogEntry] {
+        &self.log
+    }
+
+    /// ICMP errors that quote packets of `five_tuple`'s direction, in the window or outside.
+    pub fn icmp_error(&self, five_tuple: &FiveTuple) -> Option<IcmpErrorSeen> {
+        let sets = [&self.errors, &self.errors_outside];
+        let seen = sets
+            .into_iter()
+            .filter_map(|errors| errors.quoting(five_tuple));
+        seen.reduce(IcmpErrorSeen::merged)
+    }
+
+    /// Time of the last packet of the input.
+    pub fn end(&self) -> Timestamp {
+        let last = self
+            .captures
+            .iter()
+            .filter_map(|capture| capture.last)
+            .max();
+        last.unwrap_or(Timestamp::UNKNOWN)
+    }
+
+    /// Packets of protocols that are not IP.
+    pub fn link(&self) -> &BTreeMap<LinkProtocol, Tally> {
+        &self.link
+    }
+
+    /// ICMP errors, which are no flows themselves.
+    pub fn icmp_errors(&self) -> Tally {
+        self.icmp_errors
+    }
+
+    /// Frames that could not be decoded, by reason.
+    pub fn undecoded(&self) -> &BTreeMap<Undecoded, u64> {
+        &self.undecoded
+    }
+
+    /// All frames judged.
+    pub fn total(&self) -> Tally {
+        self.total
+    }
+
+    /// Frames cut by the snaplen.
+    pub fn snaplen_cut(&self) -> u64 {
+        self.snaplen_cut
+    }
+
+    /// Bounds that were hit.
+    pub fn limits(&self) -> &[LimitReached] {
+        &self.limits
+    }
+}
