@@ -13,3 +13,4 @@ pub mod decode;
 pub mod flow;
 pub mod payload;
 pub mod observation;
+pub mod evidence;

@@ -1,0 +1,110 @@
+//! Trackers, run once over the merged log in time order: what those bytes mean. They keep no
+//! state between inputs, call no clock, and leave judging to the verdict stage.
+
+mod context;
+mod dhcp;
+mod interfaces;
+mod model;
+mod rpc;
+mod stream;
+mod tftp;
+#[cfg(test)]
+mod testing;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+pub use context::Context;
+pub use model::{
+    Boot, BootOffer, BootStep, BootStepKind, EvidenceLimit, LearnedEndpoint, RpcBasis, Transfer,
+    TransferOperation, TransferOutcome,
+};
+
+pub use crate::payload::Uuid;
+
+use crate::flow::Flow;
+use crate::net::{Endpoint, Protocol};
+use crate::observation::LogEntry;
+
+/// What the trackers found out.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    /// TFTP transfers, in time order.
+    pub tftp: Vec<Transfer>,
+    /// RPC endpoints, in time order.
+    pub rpc: Vec<LearnedEndpoint>,
+    /// Network boots, in time order.
+    pub pxe: Vec<Boot>,
+    /// Offers to the machines of those boots, in time order.
+    pub offers: Vec<BootOffer>,
+    /// Bounds that were hit.
+    pub limits: Vec<EvidenceLimit>,
+    tftp_pairs: HashMap<(Endpoint, Endpoint), usize>,
+    rpc_ports: HashMap<(IpAddr, u16, Protocol), usize>,
+}
+
+impl Evidence {
+    /// Reads a log in time order.
+    pub fn collect<'a>(
+        log: impl IntoIterator<Item = &'a LogEntry>,
+        context: &impl Context,
+    ) -> Self {
+        let mut tftp = tftp::Tracker::default();
+        let mut rpc = rpc::Tracker::default();
+        let mut dhcp = dhcp::Tracker::default();
+        for entry in log {
+            tftp.observe(entry);
+            rpc.observe(entry);
+            dhcp.observe(entry);
+        }
+        let tftp = tftp.finish(context);
+        let rpc = rpc.finish();
+        let dhcp = dhcp.finish(&tftp.transfers);
+        Self {
+            limits: (tftp.limit.into_iter())
+                .chain(rpc.limits)
+                .chain(dhcp.limit)
+                .collect(),
+            tftp: tftp.transfers,
+            rpc: rpc.endpoints,
+            pxe: dhcp.boots,
+            offers: dhcp.offers,
+            tftp_pairs: tftp.pairs,
+            rpc_ports: rpc.ports,
+        }
+    }
+
+    /// The TFTP transfer that a flow carries, whichever way round the flow is. The request's own
+    /// flow is one only where the server answered from port 69.
+    pub fn explains_tftp(&self, flow: &Flow) -> Option<&Transfer> {
+        if flow.protocol != Protocol::Udp {
+            return None;
+        }
+        self.transfer_between(flow.initiator, flow.responder)
+    }
+
+    /// The client's end of the TFTP transfer between two ends.
+    pub fn transfer_initiator(&self, a: Endpoint, b: Endpoint) -> Option<Endpoint> {
+        self.transfer_between(a, b).map(|transfer| transfer.client)
+    }
+
+    /// The strongest evidence that a server listens for RPC on a port. A server is also known by
+    /// the address it answered from, where its answer names another.
+    pub fn learned(
+        &self,
+        server: IpAddr,
+        port: u16,
+        protocol: Protocol,
+    ) -> Option<&LearnedEndpoint> {
+        let index = *self.rpc_ports.get(&(server, port, protocol))?;
+        self.rpc.get(index)
+    }
+
+    fn transfer_between(&self, a: Endpoint, b: Endpoint) -> Option<&Transfer> {
+        let index = self
+            .tftp_pairs
+            .get(&(a, b))
+            .or_else(|| self.tftp_pairs.get(&(b, a)))?;
+        self.tftp.get(*index)
+    }
+}

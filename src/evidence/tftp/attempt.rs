@@ -1,0 +1,377 @@
+//! A request and what came of it; and how the packets of one client port and one server fall
+//! into requests and their answers.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::Conversation;
+use super::session::{BlockSize, Ending, Error, Session, Side, by_name};
+use crate::evidence::Context;
+use crate::evidence::model::{Transfer, TransferOperation, TransferOutcome};
+use crate::flow::IcmpErrorSeen;
+use crate::net::{Endpoint, FiveTuple, Position, Protocol, Timestamp};
+use crate::observation::{LogEntry, LogKind, TftpRun, TftpRunKind};
+use crate::payload::Text;
+use crate::payload::tftp::{PORT, Request, Tftp};
+
+/// Server ports that may answer one request: as many as it was repeated, up to this.
+const MAX_ANSWERS: usize = 8;
+/// Attempts that a packet is looked up in, counted from the latest. Clients that keep their port
+/// make one transfer after another.
+const RECENT_ATTEMPTS: usize = 64;
+/// How far to look ahead for what the client sends next; between two of its packets there are
+/// at most a window of blocks.
+pub(super) const LOOK_AHEAD: usize = 4096;
+/// Silence after which a transfer that began counts as stalled. Peers repeat a lost packet after
+/// one to five seconds.
+const STALL_NS: u64 = 5_000_000_000;
+
+/// A request and what came of it.
+#[derive(Clone, Debug)]
+pub(super) struct Attempt {
+    pub(super) operation: TransferOperation,
+    pub(super) file: Text,
+    pub(super) client: Endpoint,
+    pub(super) server: IpAddr,
+    /// The request.
+    pub(super) first: Position,
+    mode: Text,
+    requested: BTreeMap<String, Text>,
+    request_cut: bool,
+    /// The last repetition of the request.
+    last: Timestamp,
+    requests: usize,
+    sessions: Vec<Session>,
+    /// The next request from the same port to the same server.
+    next: Position,
+}
+
+impl Conversation<'_> {
+    /// Adds the attempts of this conversation, at most `room`; returns how many it left out.
+    pub(super) fn read(&self, room: usize, attempts: &mut Vec<Attempt>) -> u64 {
+        let begin = attempts.len();
+        let mut kept_out = 0;
+        let next = self.next_of_client();
+        for (index, entry) in self.entries.iter().enumerate() {
+            let Some(packet) = Packet::read(entry) else {
+                continue;
+            };
+            let own = &mut attempts[begin..];
+            if let Packet::Request(operation, request) = packet {
+                let next = next[index].and_then(|next| self.entries.get(next));
+                let repeated = own.last_mut().filter(|last| {
+                    last.asks_the_same(operation, request)
+                        && (last.goes_on_after(entry.at.time) || !self.restarts(last, next))
+                });
+                if let Some(last) = repeated {
+                    last.requests += 1;
+                    last.last = last.last.max(entry.at.time);
+                } else if own.len() < room {
+                    if let Some(last) = own.last_mut() {
+                        last.next = entry.at;
+                    }
+                    attempts.push(self.attempt(operation, request, entry.at));
+                } else {
+                    kept_out += 1;
+                }
+                continue;
+            }
+            if let Some(session) = self.session(own, entry, packet) {
+                session.take(self.side(entry), entry.at, packet);
+            }
+        }
+        kept_out
+    }
+
+    fn attempt(&self, operation: TransferOperation, request: Request<'_>, at: Position) -> Attempt {
+        Attempt {
+            operation,
+            file: request.file.into(),
+            client: self.client,
+            server: self.server,
+            first: at,
+            mode: request.mode.into(),
+            requested: by_name(request.options),
+            request_cut: request.options.is_cut(),
+            last: at.time,
+            requests: 1,
+            sessions: Vec::new(),
+            next: Position::MAX,
+        }
+    }
+
+    fn side(&self, entry: &LogEntry) -> Side {
+        if entry.five_tuple.source == self.client {
+            Side::Client
+        } else {
+            Side::Server
+        }
+    }
+
+    fn server_port(&self, entry: &LogEntry) -> u16 {
+        match self.side(entry) {
+            Side::Client => entry.five_tuple.destination.port,
+            Side::Server => entry.five_tuple.source.port,
+        }
+    }
+
+    /// Whether a request like the last attempt's is a new one: data had been acknowledged, and
+    /// the client does not go on with it in its `next` packet that is no request.
+    fn restarts(&self, last: &Attempt, next: Option<&&LogEntry>) -> bool {
+        let Some(session) = last.session() else {
+            return false;
+        };
+        if !session.has_acknowledged_data() {
+            return false;
+        }
+        let next = next.and_then(|entry| Some((self.server_port(entry), Packet::read(entry)?)));
+        !matches!(next, Some((port, Packet::Run(run))) if port == session.port && run.first_block > 1)
+    }
+
+    /// For each entry the client's next one that is no request, at most [`LOOK_AHEAD`] on. Found
+    /// from the end, because a client may repeat its request as often as it likes.
+    fn next_of_client(&self) -> Vec<Option<usize>> {
+        let mut next = None;
+        let entries = self.entries.iter().enumerate().rev();
+        let mut all: Vec<_> = entries
+            .map(|(index, entry)| {
+                let near = next.filter(|next| next - index <= LOOK_AHEAD);
+                let request = |packet| matches!(packet, Packet::Request(..));
+                if self.side(entry) == Side::Client
+                    && Packet::read(entry).is_some_and(|packet| !request(packet))
+                {
+                    next = Some(index);
+                }
+                near
+            })
+            .collect();
+        all.reverse();
+        all
+    }
+
+    /// The session that a packet belongs to, opened where the packet is an answer.
+    fn session<'s>(
+        &self,
+        attempts: &'s mut [Attempt],
+        entry: &LogEntry,
+        packet: Packet<'_>,
+    ) -> Option<&'s mut Session> {
+        let port = self.server_port(entry);
+        let known = attempts
+            .iter()
+            .rev()
+            .take(RECENT_ATTEMPTS)
+            .position(|attempt| attempt.sessions.iter().any(|session| session.port == port))
+            .map(|from_end| attempts.len() - 1 - from_end);
+        let latest = attempts.len().checked_sub(1)?;
+        // The client's packets open it too: the server's first may be missing.
+        let opens = if attempts[latest].sessions.is_empty() {
+            known.is_none_or(|known| {
+                packet.is_beginning() && (port == PORT || attempts[known].is_over())
+            })
+        } else {
+            let answers = attempts[latest].requests.min(MAX_ANSWERS);
+            known.is_none() && attempts[latest].sessions.len() < answers
+        };
+        let chosen = if opens { latest } else { known? };
+        let sessions = &mut attempts[chosen].sessions;
+        if opens {
+            sessions.push(Session::new(port, entry.at));
+        }
+        sessions.iter_mut().find(|session| session.port == port)
+    }
+}
+
+/// What an entry says, whether it came run-length coded or whole.
+#[derive(Clone, Copy)]
+enum Packet<'a> {
+    Request(TransferOperation, Request<'a>),
+    Run(TftpRun),
+    Other(Tftp<'a>),
+}
+
+impl<'a> Packet<'a> {
+    fn read(entry: &'a LogEntry) -> Option<Self> {
+        let (payload, length) = match &entry.kind {
+            LogKind::TftpRun(run) => return Some(Self::Run(*run)),
+            LogKind::Datagram { payload, length } => (payload, *length),
+            LogKind::Segment { .. } => return None,
+        };
+        let run = |kind, first_block, block_length| {
+            Self::Run(TftpRun {
+                kind,
+                first_block,
+                advance: 0,
+                count: 1,
+                block_length,
+                last: entry.at.time,
+            })
+        };
+        Some(match Tftp::parse(payload, length).ok()? {
+            Tftp::ReadRequest(request) => Self::Request(TransferOperation::Read, request),
+            Tftp::WriteRequest(request) => Self::Request(TransferOperation::Write, request),
+            Tftp::Data { block, length } => {
+                let length = u16::try_from(length).unwrap_or(u16::MAX);
+                run(TftpRunKind::Data, block, length)
+            }
+            Tftp::Acknowledgment { block, .. } => run(TftpRunKind::Ack, block, 0),
+            other @ (Tftp::Error { .. } | Tftp::OptionAcknowledgment(_)) => Self::Other(other),
+        })
+    }
+
+    /// Whether a transfer begins so.
+    fn is_beginning(self) -> bool {
+        match self {
+            Self::Request(..) => false,
+            Self::Run(run) => run.first_block <= 1,
+            Self::Other(_) => true,
+        }
+    }
+}
+
+impl Session {
+    fn take(&mut self, side: Side, at: Position, packet: Packet<'_>) {
+        let (last, packets) = match packet {
+            Packet::Run(run) => (run.last, run.count),
+            Packet::Request(..) | Packet::Other(_) => (at.time, 1),
+        };
+        self.touch(side, at, last, packets);
+        match packet {
+            Packet::Run(run) => self.run(&run, at.time),
+            Packet::Other(Tftp::OptionAcknowledgment(options)) => self.grant(options),
+            Packet::Other(Tftp::Error { code, text }) => self.fail(side, code, text),
+            Packet::Request(..) | Packet::Other(_) => {}
+        }
+    }
+}
+
+impl Attempt {
+    /// The server ports that answered.
+    pub(super) fn answers(&self) -> impl Iterator<Item = Endpoint> + '_ {
+        let sessions = self.sessions.iter();
+        sessions.map(|session| Endpoint::new(self.server, session.port))
+    }
+
+    /// The transfer it led to. `again` is where the same file was asked for next.
+    pub(super) fn into_transfer(self, context: &impl Context, again: Option<Position>) -> Transfer {
+        let outcome = self.outcome(context, again);
+        let session = self.session();
+        let mut frames = vec![self.first];
+        frames.extend(
+            session
+                .iter()
+                .flat_map(|session| [session.first, session.end]),
+        );
+        frames.dedup();
+        let distinct = session.map_or(0, |session| session.data.distinct);
+        let sent = session.map_or(0, |session| session.data.packets);
+        Transfer {
+            operation: self.operation,
+            client: self.client,
+            server: Endpoint::new(self.server, session.map_or(PORT, |session| session.port)),
+            options: session
+                .and_then(|session| session.granted.as_ref())
+                .map(|granted| granted.options.clone())
+                .unwrap_or_default(),
+            outcome,
+            bytes: session.map_or(0, |session| session.bytes),
+            blocks: distinct,
+            retransmitted_blocks: sent - distinct,
+            first: self.first,
+            last: session.map_or(self.last, |session| session.last.max(self.last)),
+            error: session
+                .and_then(|session| session.error.as_ref())
+                .map(|error| (error.code, error.text.clone())),
+            frames,
+            file: self.file,
+            mode: self.mode,
+            options_requested: self.requested,
+        }
+    }
+
+    fn outcome(&self, context: &impl Context, again: Option<Position>) -> TransferOutcome {
+        let Some(session) = self.session() else {
+            return match self.refusal(context, PORT) {
+                Some(_) => TransferOutcome::Unreachable,
+                None => TransferOutcome::Unanswered,
+            };
+        };
+        let size = session.block_size(&self.requested, self.request_cut);
+        let ending = session.ending(size);
+        if ending == Ending::Complete {
+            return TransferOutcome::Complete;
+        }
+        if let Some(error) = &session.error {
+            return if self.is_probe(session, error) {
+                TransferOutcome::Aborted
+            } else {
+                TransferOutcome::Error
+            };
+        }
+        let refused = self.refusal(context, session.port).is_some();
+        if refused && !session.has_acknowledged_data() {
+            return TransferOutcome::Unreachable;
+        }
+        let progress = session.progress();
+        let silent = context.end().since_ns(progress) >= STALL_NS
+            || again.is_some_and(|again| again.time > progress);
+        match ending {
+            Ending::Unknown => TransferOutcome::Open,
+            _ if refused || silent => TransferOutcome::Stalled,
+            _ => TransferOutcome::Open,
+        }
+    }
+
+    /// Whether the client asked for the size only: it stops once it has it, before any data.
+    fn is_probe(&self, session: &Session, error: &Error) -> bool {
+        error.from == Side::Client
+            && self.operation == TransferOperation::Read
+            && (self.requested.contains_key("tsize") || self.request_cut)
+            && !session.has_acknowledged_data()
+    }
+
+    /// The ICMP error that met packets between the client's port and this server port.
+    fn refusal(&self, context: &impl Context, port: u16) -> Option<IcmpErrorSeen> {
+        let request = FiveTuple {
+            protocol: Protocol::Udp,
+            source: self.client,
+            destination: Endpoint::new(self.server, port),
+        };
+        [request, request.reversed()]
+            .iter()
+            .filter_map(|quoted| context.icmp_error(quoted))
+            .find(|error| {
+                // A client may use its port for one request after another.
+                error.unreachable
+                    && error.first < self.next
+                    && (error.first >= self.first || error.count > 1)
+            })
+    }
+
+    fn asks_the_same(&self, operation: TransferOperation, request: Request<'_>) -> bool {
+        self.operation == operation
+            && self.file.bytes() == request.file
+            && self.mode.bytes() == request.mode
+    }
+
+    /// Whether one of its runs reaches past a time: both ends are in the middle of it.
+    fn goes_on_after(&self, time: Timestamp) -> bool {
+        self.session().is_some_and(|session| session.last > time)
+    }
+
+    fn is_over(&self) -> bool {
+        self.session().is_some_and(|session| {
+            let size = session.block_size(&self.requested, self.request_cut);
+            session.error.is_some()
+                || matches!(session.ending(size), Ending::Complete)
+                || size == BlockSize::Unknown
+        })
+    }
+
+    /// Of several answers to a repeated request the one that the client took up.
+    fn session(&self) -> Option<&Session> {
+        // `max_by_key` prefers the last of equals, the first answer is wanted.
+        let sessions = self.sessions.iter().rev();
+        sessions.max_by_key(|session| session.client_packets)
+    }
+}

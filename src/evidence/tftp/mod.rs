@@ -1,0 +1,151 @@
+//! Follows TFTP from the request to port 69 to the transfer on other ports (RFC 1350, 2347-2349,
+//! 7440). Packets are gathered per client port and server address, and each such conversation is
+//! read whole, so that what a packet means may depend on what comes after it.
+
+mod attempt;
+mod blocks;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use self::attempt::Attempt;
+use super::Context;
+use super::model::{EvidenceLimit, Transfer, TransferOperation};
+use crate::net::{Endpoint, FiveTuple, Position, Protocol};
+use crate::observation::{LogEntry, LogKind};
+use crate::payload::Text;
+use crate::payload::tftp::{PORT, Tftp};
+
+/// Transfers kept. A boot needs about thirty; a flood of made-up requests ends here, at some
+/// hundred megabytes.
+const MAX_TRANSFERS: usize = 1 << 18;
+
+/// Reads TFTP from the log.
+#[derive(Default)]
+pub(super) struct Tracker<'a> {
+    index: HashMap<(Endpoint, IpAddr), usize>,
+    conversations: Vec<Conversation<'a>>,
+    kept_out: u64,
+}
+
+/// What passed between a client's port and a server, in time order.
+struct Conversation<'a> {
+    client: Endpoint,
+    server: IpAddr,
+    entries: Vec<&'a LogEntry>,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// In time order.
+    pub(super) transfers: Vec<Transfer>,
+    /// Client and server port of every answer → its transfer; of several the first.
+    pub(super) pairs: HashMap<(Endpoint, Endpoint), usize>,
+    /// Whether requests were kept out.
+    pub(super) limit: Option<EvidenceLimit>,
+}
+
+impl<'a> Tracker<'a> {
+    /// Takes up what may be TFTP.
+    pub(super) fn observe(&mut self, entry: &'a LogEntry) {
+        let FiveTuple {
+            protocol,
+            source,
+            destination,
+        } = entry.five_tuple;
+        if protocol != Protocol::Udp {
+            return;
+        }
+        let tftp = match &entry.kind {
+            LogKind::Segment { .. } => return,
+            LogKind::TftpRun(_) => None,
+            LogKind::Datagram { payload, length } => match Tftp::parse(payload, *length) {
+                Ok(tftp) => Some(tftp),
+                Err(_) => return,
+            },
+        };
+        let request = matches!(tftp, Some(Tftp::ReadRequest(_) | Tftp::WriteRequest(_)));
+        let from_client = (source, destination.address);
+        let from_server = (destination, source.address);
+        let known = if request {
+            if destination.port != PORT {
+                return;
+            }
+            self.index.get(&from_client)
+        } else {
+            let index = &self.index;
+            index.get(&from_server).or_else(|| index.get(&from_client))
+        };
+        match known {
+            Some(&known) => self.conversations[known].entries.push(entry),
+            None if request => self.open(source, destination.address, entry),
+            None => {}
+        }
+    }
+
+    fn open(&mut self, client: Endpoint, server: IpAddr, request: &'a LogEntry) {
+        if self.conversations.len() == MAX_TRANSFERS {
+            self.kept_out += 1;
+            return;
+        }
+        self.index
+            .insert((client, server), self.conversations.len());
+        self.conversations.push(Conversation {
+            client,
+            server,
+            entries: vec![request],
+        });
+    }
+
+    /// Reads every conversation.
+    pub(super) fn finish(mut self, context: &impl Context) -> Found {
+        let mut attempts = Vec::new();
+        for conversation in &self.conversations {
+            let room = MAX_TRANSFERS - attempts.len();
+            self.kept_out += conversation.read(room, &mut attempts);
+        }
+        attempts.sort_by_key(|attempt| attempt.first);
+
+        let tried_again = tried_again(&attempts);
+        let mut found = Found {
+            limit: (self.kept_out > 0).then_some(EvidenceLimit {
+                limit: "tftp-transfers",
+                value: MAX_TRANSFERS as u64,
+                reached: self.kept_out,
+            }),
+            ..Found::default()
+        };
+        for (attempt, again) in attempts.into_iter().zip(tried_again) {
+            let index = found.transfers.len();
+            for server in attempt.answers() {
+                found.pairs.entry((attempt.client, server)).or_insert(index);
+            }
+            found.transfers.push(attempt.into_transfer(context, again));
+        }
+        found
+    }
+}
+
+/// For each attempt, where the same client asked the same server for the same file next.
+fn tried_again(attempts: &[Attempt]) -> Vec<Option<Position>> {
+    let mut next: HashMap<(IpAddr, IpAddr, TransferOperation, &Text), Position> = HashMap::new();
+    let mut again: Vec<_> = attempts
+        .iter()
+        .rev()
+        .map(|attempt| {
+            let key = (
+                attempt.client.address,
+                attempt.server,
+                attempt.operation,
+                &attempt.file,
+            );
+            next.insert(key, attempt.first)
+        })
+        .collect();
+    again.reverse();
+    again
+}

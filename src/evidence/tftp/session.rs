@@ -1,0 +1,386 @@
+//! What passed between a client's port and one server port that answered its request: blocks,
+//! acknowledgments, options granted, errors; and what that says of the end.
+
+use std::collections::BTreeMap;
+
+use super::blocks::Blocks;
+use crate::net::{Position, Timestamp};
+use crate::observation::{TftpRun, TftpRunKind};
+use crate::payload::Text;
+use crate::payload::tftp::{DEFAULT_BLOCK_SIZE, Options};
+
+/// Which end sent a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Client,
+    Server,
+}
+
+/// What passed between a client's port and one server port.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    /// The server's transfer identifier.
+    pub(super) port: u16,
+    /// Its first packet.
+    pub(super) first: Position,
+    /// Its packet with the latest beginning.
+    pub(super) end: Position,
+    /// Time of the last packet.
+    pub(super) last: Timestamp,
+    /// DATA of the sender.
+    pub(super) data: Blocks,
+    /// ACK of the receiver.
+    pub(super) acknowledged: Blocks,
+    /// Payload bytes of distinct blocks.
+    pub(super) bytes: u64,
+    /// Packets of the client.
+    pub(super) client_packets: u64,
+    /// Options of the OACK.
+    pub(super) granted: Option<Granted>,
+    /// The first ERROR.
+    pub(super) error: Option<Error>,
+    /// Lowest and highest block with the payload bytes of each.
+    ends: Option<[(u64, u16); 2]>,
+}
+
+/// Options that an OACK granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Granted {
+    pub(super) options: BTreeMap<String, Text>,
+    pub(super) cut: bool,
+}
+
+/// An ERROR packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Error {
+    pub(super) from: Side,
+    pub(super) code: u16,
+    pub(super) text: Text,
+}
+
+/// Block size of a transfer, as far as requests and answers tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BlockSize {
+    /// Both ends agreed on it.
+    Agreed(u16),
+    /// One of several; the smallest is given.
+    AtLeast(u16),
+    /// A cut packet hides it.
+    Unknown,
+}
+
+/// Whether a transfer reached its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The last block was acknowledged.
+    Complete,
+    /// More was to come.
+    Unfinished,
+    /// The capture does not tell: the block size is not known, or packets are missing.
+    Unknown,
+}
+
+impl Session {
+    /// The server port's first packet.
+    pub(super) fn new(port: u16, at: Position) -> Self {
+        Self {
+            port,
+            first: at,
+            end: at,
+            last: at.time,
+            data: Blocks::default(),
+            acknowledged: Blocks::default(),
+            bytes: 0,
+            client_packets: 0,
+            granted: None,
+            error: None,
+            ends: None,
+        }
+    }
+
+    /// Any packet of it, or the first of a run that ends at `last`.
+    pub(super) fn touch(&mut self, side: Side, at: Position, last: Timestamp, packets: u32) {
+        self.end = self.end.max(at);
+        self.last = self.last.max(last);
+        if side == Side::Client {
+            self.client_packets += u64::from(packets);
+        }
+    }
+
+    /// DATA or ACK, from the end that sends those.
+    pub(super) fn run(&mut self, run: &TftpRun, from: Timestamp) {
+        let TftpRun {
+            first_block: first,
+            advance,
+            block_length: length,
+            last: to,
+            ..
+        } = *run;
+        let count = advance.saturating_add(1);
+        if run.kind == TftpRunKind::Ack {
+            self.acknowledged.add(first, count, from, to);
+            return;
+        }
+        let added = self.data.add(first, count, from, to);
+        self.bytes += added.new * u64::from(length);
+        let [lowest, highest] = self
+            .ends
+            .get_or_insert([(added.first, length), (added.last, length)]);
+        if added.first < lowest.0 {
+            *lowest = (added.first, length);
+        }
+        if added.last > highest.0 {
+            *highest = (added.last, length);
+        }
+    }
+
+    /// An OACK; of several the first whole one counts.
+    pub(super) fn grant(&mut self, options: Options<'_>) {
+        if self.granted.as_ref().is_none_or(|granted| granted.cut) {
+            self.granted = Some(Granted {
+                options: by_name(options),
+                cut: options.is_cut(),
+            });
+        }
+    }
+
+    /// An ERROR; the first counts.
+    pub(super) fn fail(&mut self, from: Side, code: u16, text: &[u8]) {
+        self.error.get_or_insert_with(|| Error {
+            from,
+            code,
+            text: text.into(),
+        });
+    }
+
+    /// Whether any block was acknowledged.
+    pub(super) fn has_acknowledged_data(&self) -> bool {
+        self.acknowledged.highest().is_some_and(|block| block > 0)
+    }
+
+    /// Time of the last packet that was no repetition.
+    pub(super) fn progress(&self) -> Timestamp {
+        let blocks = self.data.progress.max(self.acknowledged.progress);
+        blocks.map_or(self.first.time, |time| time.max(self.first.time))
+    }
+
+    /// Whether the last block, shorter than the others have to be, was acknowledged.
+    pub(super) fn ending(&self, size: BlockSize) -> Ending {
+        let acknowledged = self.acknowledged.highest().unwrap_or(0);
+        let Some([lowest, highest]) = self.ends else {
+            return if acknowledged > 0 {
+                Ending::Unknown
+            } else {
+                Ending::Unfinished
+            };
+        };
+        // The lower 16 bits: where captures lost thousands of blocks, the two directions may
+        // have been unwrapped differently.
+        if acknowledged == 0 || acknowledged as u16 != highest.0 as u16 {
+            // Neither end gets further ahead than this; then the capture lacks packets.
+            let lacks_data = acknowledged > highest.0;
+            let lacks_acknowledgments = highest.0 - highest.0.min(acknowledged) > self.window();
+            return if lacks_data || lacks_acknowledgments {
+                Ending::Unknown
+            } else {
+                Ending::Unfinished
+            };
+        }
+        // A block that another follows shows the size, whatever was agreed on.
+        let shown = (highest.0 > lowest.0).then_some(lowest.1);
+        let limit = match (size, shown) {
+            (BlockSize::Agreed(size) | BlockSize::AtLeast(size), Some(shown)) => size.min(shown),
+            (BlockSize::Agreed(size) | BlockSize::AtLeast(size), None) => size,
+            (BlockSize::Unknown, Some(shown)) => shown,
+            // Only an empty block is shorter than any.
+            (BlockSize::Unknown, None) => 1,
+        };
+        if highest.1 < limit {
+            Ending::Complete
+        } else if shown.is_none() && !matches!(size, BlockSize::Agreed(_)) {
+            Ending::Unknown
+        } else {
+            Ending::Unfinished
+        }
+    }
+
+    /// Blocks that may be sent before one is acknowledged (RFC 7440).
+    fn window(&self) -> u64 {
+        let Some(granted) = &self.granted else {
+            return 1;
+        };
+        // Microsoft's window grows and shrinks as the client says.
+        if granted.cut || granted.options.contains_key("msftwindow") {
+            return u64::from(u16::MAX);
+        }
+        number(&granted.options, "windowsize").map_or(1, u64::from)
+    }
+
+    /// The block size, given what the client asked for.
+    pub(super) fn block_size(
+        &self,
+        requested: &BTreeMap<String, Text>,
+        request_cut: bool,
+    ) -> BlockSize {
+        match &self.granted {
+            Some(granted) => match size_in(&granted.options) {
+                Some(size) => BlockSize::Agreed(size),
+                None if granted.cut => BlockSize::Unknown,
+                None => BlockSize::Agreed(DEFAULT_BLOCK_SIZE),
+            },
+            None if request_cut => BlockSize::Unknown,
+            None => match size_in(requested) {
+                // Declined, or granted in an OACK that was not captured.
+                Some(size) => BlockSize::AtLeast(size.min(DEFAULT_BLOCK_SIZE)),
+                None => BlockSize::Agreed(DEFAULT_BLOCK_SIZE),
+            },
+        }
+    }
+}
+
+/// Options by lower-case name; of a repeated one the first counts.
+pub(super) fn by_name(options: Options<'_>) -> BTreeMap<String, Text> {
+    let mut map = BTreeMap::new();
+    for (name, value) in options.iter() {
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        map.entry(name).or_insert_with(|| Text::from(value));
+    }
+    map
+}
+
+/// RFC 2348: 8 to 65464 octets.
+fn size_in(options: &BTreeMap<String, Text>) -> Option<u16> {
+    number(options, "blksize")
+}
+
+/// An option's value, where it is a number above zero.
+fn number(options: &BTreeMap<String, Text>, name: &str) -> Option<u16> {
+    let text = std::str::from_utf8(options.get(name)?.bytes()).ok()?;
+    text.trim().parse().ok().filter(|&number| number > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(data: &[(u16, u32, u16)], acknowledged: &[(u16, u32)]) -> Session {
+        let at = Position::new(Timestamp(0), 0, 1);
+        let mut session = Session::new(1069, at);
+        let mut run = |kind, first_block, count, block_length| {
+            let last = Timestamp(0);
+            session.run(
+                &TftpRun {
+                    kind,
+                    first_block,
+                    advance: count - 1,
+                    count,
+                    block_length,
+                    last,
+                },
+                last,
+            );
+        };
+        for &(first, count, length) in data {
+            run(TftpRunKind::Data, first, count, length);
+        }
+        for &(first, count) in acknowledged {
+            run(TftpRunKind::Ack, first, count, 0);
+        }
+        session
+    }
+
+    #[test]
+    fn complete_needs_a_short_last_block_that_was_acknowledged() {
+        let agreed = BlockSize::Agreed(512);
+        assert_eq!(
+            session(&[(1, 2, 512), (3, 1, 7)], &[(1, 3)]).ending(agreed),
+            Ending::Complete
+        );
+        assert_eq!(
+            session(&[(1, 2, 512), (3, 1, 0)], &[(3, 1)]).ending(agreed),
+            Ending::Complete
+        );
+        assert_eq!(
+            session(&[(1, 2, 512), (3, 1, 7)], &[(1, 2)]).ending(agreed),
+            Ending::Unfinished
+        );
+        assert_eq!(
+            session(&[(1, 3, 512)], &[(1, 3)]).ending(agreed),
+            Ending::Unfinished
+        );
+        assert_eq!(session(&[], &[(0, 1)]).ending(agreed), Ending::Unfinished);
+    }
+
+    #[test]
+    fn missing_packets_leave_the_end_unknown() {
+        let agreed = BlockSize::Agreed(512);
+        for (data, acknowledged) in [
+            // The last block was acknowledged, and is not there.
+            (&[(1, 2, 512)][..], &[(1, 3)][..]),
+            // Only the receiver's side, only the sender's.
+            (&[], &[(1, 3)]),
+            (&[(1, 2, 512), (3, 1, 7)], &[]),
+        ] {
+            assert_eq!(session(data, acknowledged).ending(agreed), Ending::Unknown);
+        }
+        // A window may be under way.
+        let mut session = session(&[(1, 8, 512)], &[]);
+        session.granted = Some(Granted {
+            options: BTreeMap::from([("windowsize".to_owned(), Text::from(&b"8"[..]))]),
+            cut: false,
+        });
+        assert_eq!(session.ending(agreed), Ending::Unfinished);
+    }
+
+    #[test]
+    fn a_short_block_that_another_follows_is_not_the_last() {
+        let data = [(1, 2, 400), (3, 1, 400)];
+        assert_eq!(
+            session(&data, &[(1, 3)]).ending(BlockSize::Agreed(512)),
+            Ending::Unfinished
+        );
+    }
+
+    #[test]
+    fn an_unknown_size_is_taken_from_the_first_block_that_another_follows() {
+        let unknown = BlockSize::Unknown;
+        assert_eq!(
+            session(&[(1, 2, 16), (3, 1, 5)], &[(1, 3)]).ending(unknown),
+            Ending::Complete
+        );
+        assert_eq!(
+            session(&[(1, 3, 16)], &[(1, 3)]).ending(unknown),
+            Ending::Unfinished
+        );
+        assert_eq!(
+            session(&[(1, 1, 16)], &[(1, 1)]).ending(unknown),
+            Ending::Unknown
+        );
+        assert_eq!(
+            session(&[(1, 1, 0)], &[(1, 1)]).ending(unknown),
+            Ending::Complete
+        );
+    }
+
+    #[test]
+    fn the_size_is_what_was_granted_not_what_was_asked() {
+        let asked = BTreeMap::from([("blksize".to_owned(), Text::from(&b"1428"[..]))]);
+        let mut session = session(&[], &[]);
+        assert_eq!(session.block_size(&asked, false), BlockSize::AtLeast(512));
+        assert_eq!(session.block_size(&asked, true), BlockSize::Unknown);
+        assert_eq!(
+            session.block_size(&BTreeMap::new(), false),
+            BlockSize::Agreed(512)
+        );
+        session.granted = Some(Granted {
+            options: BTreeMap::from([("blksize".to_owned(), Text::from(&b"1000"[..]))]),
+            cut: false,
+        });
+        assert_eq!(session.block_size(&asked, true), BlockSize::Agreed(1000));
+        session.granted = Some(Granted {
+            options: BTreeMap::new(),
+            cut: true,
+        });
+        assert_eq!(session.block_size(&asked, false), BlockSize::Unknown);
+    }
+}
