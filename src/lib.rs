@@ -14,3 +14,4 @@ pub mod flow;
 pub mod payload;
 pub mod observation;
 pub mod evidence;
+pub mod pipeline;
