@@ -15,3 +15,4 @@ pub mod payload;
 pub mod observation;
 pub mod evidence;
 pub mod pipeline;
+pub mod config;
