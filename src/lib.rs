@@ -16,3 +16,4 @@ pub mod observation;
 pub mod evidence;
 pub mod pipeline;
 pub mod config;
+pub mod policy;
