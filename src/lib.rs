@@ -17,3 +17,4 @@ pub mod evidence;
 pub mod pipeline;
 pub mod config;
 pub mod policy;
+pub mod site;

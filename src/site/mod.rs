@@ -1,0 +1,34 @@
+//! The user's site: which addresses hold which roles, custom ports, vantage, what is required.
+//! No packet is seen here.
+//!
+//! ```text
+//! file (TOML) → a reader per section, all errors at once → Site → RoleLookup, HostLookup
+//! ```
+
+mod accept;
+mod address;
+mod check;
+mod direction;
+mod external;
+mod file;
+mod hosts;
+mod model;
+mod parse;
+mod ports;
+mod prefix;
+mod require;
+mod roles;
+mod rpc;
+mod scope;
+mod vocabulary;
+
+pub use check::summary;
+pub use external::is_globally_reachable;
+pub use file::LoadedSite;
+pub use hosts::HostLookup;
+pub use model::{
+    Acceptance, AcceptedParty, AcceptedPorts, AddressRange, RequirementsWanted, RpcMinimum,
+    RpcSettings, Site, SiteServerInitiates,
+};
+pub use prefix::RoleLookup;
+pub use vocabulary::Vocabulary;
