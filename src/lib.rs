@@ -18,3 +18,4 @@ pub mod pipeline;
 pub mod config;
 pub mod policy;
 pub mod site;
+pub mod verdict;

@@ -1,0 +1,185 @@
+//! How an expected flow went, as requirements and failing flows count it.
+
+use std::net::IpAddr;
+
+use super::facts::Facts;
+use super::{Basis, FlowVerdict, RequirementCause, Verdict};
+use crate::evidence::TransferOutcome;
+use crate::flow::{Flow, State};
+use crate::net::{Position, Protocol};
+
+const TFTP_PORT: u16 = 69;
+const DHCP_PORTS: [u16; 2] = [67, 68];
+
+/// How an attempt went. The smaller, the better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Outcome {
+    /// It worked.
+    Worked(Success),
+    /// It did not.
+    Failed(Failure),
+}
+
+/// What counts as working, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Success {
+    /// The handshake was completed, or an answer came; a one-way service was seen.
+    Established,
+    /// Reset after the handshake.
+    Reset,
+    /// Joined after the handshake, both sides seen.
+    MidStream,
+}
+
+/// What counts as failing, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Failure {
+    TftpError,
+    TftpStalled,
+    Refused,
+    Unreachable,
+    TftpUnanswered,
+    Unanswered,
+}
+
+impl Failure {
+    pub fn cause(self) -> RequirementCause {
+        match self {
+            Self::TftpError => RequirementCause::TftpError,
+            Self::TftpStalled => RequirementCause::TftpStalled,
+            Self::Refused => RequirementCause::Refused,
+            Self::Unreachable => RequirementCause::Unreachable,
+            Self::TftpUnanswered => RequirementCause::TftpUnanswered,
+            Self::Unanswered => RequirementCause::Unanswered,
+        }
+    }
+}
+
+/// An attempt, or the best of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Attempt {
+    pub outcome: Outcome,
+    pub at: Position,
+    /// Who said no: address and TTL.
+    pub by: Option<(IpAddr, u8)>,
+}
+
+impl Attempt {
+    /// How the flow went; `None` where that can't be told, or the verdict is another.
+    pub fn of(judged: &FlowVerdict, facts: &Facts<'_>, service: Answers) -> Option<Self> {
+        let Verdict::Expected(basis) = judged.verdict else {
+            return None;
+        };
+        let flow = judged.by_rule();
+        Some(Self {
+            outcome: outcome(&flow, basis, facts, service)?,
+            at: flow.first,
+            by: flow
+                .icmp_error
+                .filter(|_| flow.state == State::Unreachable)
+                .map(|error| (error.sender, error.ttl)),
+        })
+    }
+
+    pub fn cause(&self) -> Option<RequirementCause> {
+        match self.outcome {
+            Outcome::Worked(_) => None,
+            Outcome::Failed(failure) => Some(failure.cause()),
+        }
+    }
+
+    /// Keeps the better of two, the earlier where they are alike.
+    pub fn better(slot: &mut Option<Self>, attempt: Self) {
+        *slot = Some(slot.map_or(attempt, |known| known.min(attempt)));
+    }
+}
+
+/// Whether the responder of a service answers the initiator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answers {
+    /// It does.
+    Expected,
+    /// Nobody answers, or many may.
+    None,
+}
+
+fn outcome(flow: &Flow, basis: Basis, facts: &Facts<'_>, answers: Answers) -> Option<Outcome> {
+    let established = Some(Outcome::Worked(Success::Established));
+    if answers == Answers::None {
+        return established;
+    }
+    if is_dhcp(flow) {
+        // The answer to a broadcast is a flow of its own, from the server.
+        let answered = flow.is_two_sided()
+            || flow.initiator.port == DHCP_PORTS[0] && flow.initiator_packets > 0
+            || flow.responder.port == DHCP_PORTS[0] && flow.responder_packets > 0;
+        return match answered {
+            true => established,
+            false => Some(Outcome::Failed(Failure::Unanswered)),
+        };
+    }
+    if basis == Basis::TftpTransfer {
+        return transfer(
+            facts
+                .transfers(flow)
+                .iter()
+                .map(|transfer| transfer.outcome),
+        );
+    }
+    if flow.protocol == Protocol::Udp && flow.responder.port == TFTP_PORT {
+        let request = facts.requests(flow).iter().map(|transfer| transfer.outcome);
+        if let Some(outcome) = self::request(request) {
+            return Some(outcome);
+        }
+    }
+    match flow.state {
+        State::Established | State::Answered => established,
+        State::Reset => Some(Outcome::Worked(Success::Reset)),
+        State::MidStream if flow.is_two_sided() => Some(Outcome::Worked(Success::MidStream)),
+        State::MidStream => None,
+        State::Refused => Some(Outcome::Failed(Failure::Refused)),
+        State::Unreachable => Some(Outcome::Failed(Failure::Unreachable)),
+        // TCP has no state of its own for it.
+        State::Unanswered if flow.icmp_error.is_some_and(|error| error.unreachable) => {
+            Some(Outcome::Failed(Failure::Unreachable))
+        }
+        State::Unanswered => Some(Outcome::Failed(Failure::Unanswered)),
+    }
+}
+
+/// Whether a flow runs between the ports of DHCP.
+pub(super) fn is_dhcp(flow: &Flow) -> bool {
+    flow.protocol == Protocol::Udp
+        && DHCP_PORTS.contains(&flow.initiator.port)
+        && DHCP_PORTS.contains(&flow.responder.port)
+}
+
+/// The best of the transfers that one flow carries.
+fn transfer(outcomes: impl Iterator<Item = TransferOutcome>) -> Option<Outcome> {
+    outcomes
+        .map(|outcome| match outcome {
+            TransferOutcome::Complete | TransferOutcome::Aborted | TransferOutcome::Open => {
+                Outcome::Worked(Success::Established)
+            }
+            TransferOutcome::Error => Outcome::Failed(Failure::TftpError),
+            TransferOutcome::Stalled => Outcome::Failed(Failure::TftpStalled),
+            TransferOutcome::Unanswered => Outcome::Failed(Failure::TftpUnanswered),
+            TransferOutcome::Unreachable => Outcome::Failed(Failure::Unreachable),
+        })
+        .min()
+}
+
+/// The best of the requests that one flow carries: an error is an answer, from another port.
+fn request(outcomes: impl Iterator<Item = TransferOutcome>) -> Option<Outcome> {
+    outcomes
+        .map(|outcome| match outcome {
+            TransferOutcome::Complete
+            | TransferOutcome::Aborted
+            | TransferOutcome::Open
+            | TransferOutcome::Error
+            | TransferOutcome::Stalled => Outcome::Worked(Success::Established),
+            TransferOutcome::Unanswered => Outcome::Failed(Failure::TftpUnanswered),
+            TransferOutcome::Unreachable => Outcome::Failed(Failure::Unreachable),
+        })
+        .min()
+}

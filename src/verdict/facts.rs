@@ -1,0 +1,224 @@
+//! What the whole input knows about a single flow, indexed before the first verdict: TFTP
+//! transfers, RPC endpoints, machines that boot, earlier contacts with the endpoint mapper,
+//! questions asked of a group. Addresses of one machine (`[hosts]`) count as one.
+
+use std::net::IpAddr;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::background::{self, Answer};
+use crate::evidence::{Boot, Evidence, LearnedEndpoint, Transfer, TransferOperation};
+use crate::flow::{Flow, InitiatorBasis, State};
+use crate::net::{Endpoint, Position, Protocol};
+use crate::site::Site;
+
+const ENDPOINT_MAPPER: u16 = 135;
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+type Set<K> = HashSet<K, foldhash::fast::RandomState>;
+
+/// The evidence that a verdict may rest on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Proofs<'a> {
+    /// TFTP transfers, in time order.
+    pub tftp: &'a [Transfer],
+    /// RPC endpoints learned, in time order.
+    pub rpc: &'a [LearnedEndpoint],
+    /// Network boots, in time order.
+    pub pxe: &'a [Boot],
+    /// Where those come from: it knows servers by the addresses that they answered from, too.
+    pub evidence: Option<&'a Evidence>,
+}
+
+impl<'a> From<&'a Evidence> for Proofs<'a> {
+    fn from(evidence: &'a Evidence) -> Self {
+        Self {
+            tftp: &evidence.tftp,
+            rpc: &evidence.rpc,
+            pxe: &evidence.pxe,
+            evidence: Some(evidence),
+        }
+    }
+}
+
+pub(super) struct Facts<'a> {
+    /// By client and server endpoint, in time order.
+    transfers: Map<(Endpoint, Endpoint), Vec<&'a Transfer>>,
+    /// By client endpoint and server address: what came of its requests.
+    requests: Map<(Endpoint, IpAddr), Vec<&'a Transfer>>,
+    /// By client address: what it asked to read, in time order.
+    reads: Map<IpAddr, Vec<&'a Transfer>>,
+    learned: Map<(IpAddr, u16, Protocol), usize>,
+    proofs: Proofs<'a>,
+    booting: Set<IpAddr>,
+    /// The first contact of two machines with the second one's endpoint mapper.
+    contacts: Map<(IpAddr, IpAddr), Position>,
+    asked: Set<(Endpoint, u16)>,
+    machines: Map<IpAddr, IpAddr>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn new(site: &Site, proofs: Proofs<'a>) -> Self {
+        let mut facts = Self {
+            transfers: Map::default(),
+            requests: Map::default(),
+            reads: Map::default(),
+            learned: Map::default(),
+            proofs,
+            booting: Set::default(),
+            contacts: Map::default(),
+            asked: Set::default(),
+            machines: Map::default(),
+        };
+        for addresses in site.hosts.values() {
+            for address in addresses {
+                facts.machines.insert(*address, addresses[0]);
+            }
+        }
+        for transfer in proofs.tftp {
+            let ends = (transfer.client, transfer.server);
+            facts.transfers.entry(ends).or_default().push(transfer);
+            let request = (transfer.client, transfer.server.address);
+            facts.requests.entry(request).or_default().push(transfer);
+            if transfer.operation == TransferOperation::Read {
+                let reader = transfer.client.address;
+                facts.reads.entry(reader).or_default().push(transfer);
+            }
+        }
+        for (index, endpoint) in proofs.rpc.iter().enumerate() {
+            let key = (
+                facts.machine(endpoint.server),
+                endpoint.port,
+                endpoint.protocol,
+            );
+            let strength = |index: usize| (proofs.rpc[index].basis, proofs.rpc[index].first);
+            facts
+                .learned
+                .entry(key)
+                .and_modify(|known| {
+                    if strength(index) < strength(*known) {
+                        *known = index;
+                    }
+                })
+                .or_insert(index);
+        }
+        for boot in proofs.pxe.iter().filter(|boot| boot.client_mac.is_some()) {
+            facts.booting.extend(&boot.client_addresses);
+        }
+        facts
+    }
+
+    /// Takes note of what a flow says about others. Every flow comes here before the first
+    /// verdict.
+    pub(super) fn observe(&mut self, flow: &Flow) {
+        if flow.responder.port == ENDPOINT_MAPPER && reached(flow) {
+            let pair = (
+                self.machine(flow.initiator.address),
+                self.machine(flow.responder.address),
+            );
+            let first = self.contacts.entry(pair).or_insert(flow.first);
+            *first = flow.first.min(*first);
+        }
+        self.asked.extend(background::question(flow));
+    }
+
+    /// One address for all addresses of a machine.
+    pub(super) fn machine(&self, address: IpAddr) -> IpAddr {
+        self.machines.get(&address).copied().unwrap_or(address)
+    }
+
+    /// The flow with the client of a TFTP transfer as its initiator, where it is one.
+    pub(super) fn oriented(&self, flow: &Flow) -> Flow {
+        if flow.protocol != Protocol::Udp || self.transfers.is_empty() {
+            return *flow;
+        }
+        let oriented = if self
+            .transfers
+            .contains_key(&(flow.initiator, flow.responder))
+        {
+            *flow
+        } else if self
+            .transfers
+            .contains_key(&(flow.responder, flow.initiator))
+        {
+            flow.reversed()
+        } else {
+            return *flow;
+        };
+        Flow {
+            initiator_basis: InitiatorBasis::Request,
+            ..oriented
+        }
+    }
+
+    /// The transfers that an oriented flow carries.
+    pub(super) fn transfers(&self, flow: &Flow) -> &[&'a Transfer] {
+        if flow.protocol != Protocol::Udp {
+            return &[];
+        }
+        self.transfers
+            .get(&(flow.initiator, flow.responder))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// What came of the requests that a flow to a TFTP server carries.
+    pub(super) fn requests(&self, flow: &Flow) -> &[&'a Transfer] {
+        self.requests
+            .get(&(flow.initiator, flow.responder.address))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// What an address asked to read by TFTP.
+    pub(super) fn reads(&self, client: IpAddr) -> &[&'a Transfer] {
+        self.reads.get(&client).map_or(&[], Vec::as_slice)
+    }
+
+    /// Index of the RPC endpoint that a flow goes to.
+    pub(super) fn learned(&self, server: Endpoint, protocol: Protocol) -> Option<usize> {
+        let named = |address: IpAddr| {
+            let key = (self.machine(address), server.port, protocol);
+            self.learned.get(&key).copied()
+        };
+        named(server.address).or_else(|| {
+            let evidence = self.proofs.evidence?;
+            let endpoint = evidence.learned(server.address, server.port, protocol)?;
+            named(endpoint.server)
+        })
+    }
+
+    pub(super) fn proofs(&self) -> Proofs<'a> {
+        self.proofs
+    }
+
+    /// Whether the initiator's machine reached the endpoint mapper of the responder's before.
+    pub(super) fn reached_endpoint_mapper(&self, flow: &Flow) -> bool {
+        let pair = (
+            self.machine(flow.initiator.address),
+            self.machine(flow.responder.address),
+        );
+        self.contacts
+            .get(&pair)
+            .is_some_and(|contact| *contact < flow.first)
+    }
+
+    /// Whether DHCP shows that the address belongs to a machine that boots from the network.
+    pub(super) fn is_booting(&self, address: IpAddr) -> bool {
+        self.booting.contains(&address)
+    }
+
+    /// The answer to a question that a group was asked, where the flow is one.
+    pub(super) fn group_answer(&self, flow: &Flow) -> Option<Answer> {
+        background::answers(flow)
+            .into_iter()
+            .flatten()
+            .find(|answer| self.asked.contains(&(answer.answered, answer.port)))
+    }
+}
+
+fn reached(flow: &Flow) -> bool {
+    match flow.protocol {
+        Protocol::Tcp => flow.handshake_completed,
+        Protocol::Udp => flow.state == State::Answered,
+        Protocol::IcmpEcho | Protocol::IcmpOther | Protocol::Other(_) => false,
+    }
+}

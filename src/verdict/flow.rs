@@ -1,0 +1,398 @@
+//! The verdict of one flow: expected by a rule, link maintenance, or unexpected with the first
+//! reason that holds.
+
+use super::accept::{self, Accepted};
+use super::background;
+use super::dhcp::Dhcp;
+use super::ends::{EndLookup, Ends, Place};
+use super::facts::{Facts, Proofs};
+use super::{Basis, Reason, Verdict};
+use crate::evidence::RpcBasis;
+use crate::flow::{Flow, InitiatorBasis};
+use crate::net::Protocol;
+use crate::policy::{
+    Adaptation, Lookup, MatchList, Policy, PortOrigin, RoleId, RoleSet, RuleProtocol, Target,
+    compile,
+};
+use crate::site::{HostLookup, RpcMinimum, Site, SiteServerInitiates};
+
+const TFTP_PORT: u16 = 69;
+/// TFTP servers and clients take their transfer ports from here on.
+const FIRST_UNPRIVILEGED_PORT: u16 = 1024;
+
+/// Whether link maintenance is a finding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strictness {
+    /// It is listed, with counts.
+    #[default]
+    Normal,
+    /// It is a finding where it is a flow.
+    Strict,
+}
+
+/// A flow with what is said of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlowVerdict {
+    /// The flow; the client of a TFTP transfer is its initiator.
+    pub flow: Flow,
+    /// What is said of it.
+    pub verdict: Verdict,
+    /// Indices of the rules that it fits, strongest first.
+    pub rules: Vec<u32>,
+    /// Which way round the rules fit.
+    pub orientation: Orientation,
+    /// What the site's exceptions say, where it is unexpected.
+    pub accepted: Accepted,
+    /// Roles of the initiator.
+    pub initiator_roles: RoleSet,
+    /// Roles of the responder.
+    pub responder_roles: RoleSet,
+    /// Index of the learned RPC endpoint that it goes to.
+    pub learned: Option<usize>,
+}
+
+/// Which way round the rules of a flow fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orientation {
+    /// As the flow was seen.
+    AsSeen,
+    /// The direction was a guess, and the other one fits.
+    Swapped,
+}
+
+impl FlowVerdict {
+    /// The flow in the direction of its rules.
+    pub fn by_rule(&self) -> Flow {
+        match self.orientation {
+            Orientation::AsSeen => self.flow,
+            Orientation::Swapped => self.flow.reversed(),
+        }
+    }
+}
+
+/// Judges flows, one by one, after all of them were observed.
+pub struct Judge<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) site: &'a Site,
+    pub(super) lookup: Lookup,
+    pub(super) ends: EndLookup,
+    pub(super) facts: Facts<'a>,
+    pub(super) hosts: HostLookup,
+    strictness: Strictness,
+    dhcp: Dhcp,
+    client: Option<RoleId>,
+    pxe_server: Option<RoleId>,
+}
+
+/// Rules that explain a flow.
+struct Explained {
+    basis: Basis,
+    rules: Vec<u32>,
+}
+
+/// What is known of a flow to a port that may be RPC's.
+enum Rpc {
+    /// The pair may not use RPC in this direction, or the port is not RPC's.
+    No,
+    Expected(Explained),
+    OutsideRange,
+    Unannounced,
+}
+
+impl<'a> Judge<'a> {
+    /// A judge of one site's flows.
+    pub fn new(
+        policy: &'a Policy,
+        site: &'a Site,
+        proofs: Proofs<'a>,
+        strictness: Strictness,
+    ) -> Self {
+        let adaptation = Adaptation {
+            ports: &site.ports,
+            role_ports: &site.role_ports,
+            rpc_dynamic: &site.rpc.dynamic,
+            rpc_roles: &site.rpc.roles,
+            site_server_opens_to: site_server_opens_to(policy, site),
+        };
+        Self {
+            policy,
+            site,
+            lookup: compile(&policy.roles, &policy.rules, adaptation),
+            ends: EndLookup::new(site, &policy.roles),
+            facts: Facts::new(site, proofs),
+            hosts: HostLookup::new(site),
+            strictness,
+            dhcp: Dhcp::new(&policy.roles),
+            client: policy.roles.find("client"),
+            pxe_server: policy.roles.find("distribution-point-pxe"),
+        }
+    }
+
+    /// Takes note of what a flow says about others. Every flow must come here before the first
+    /// verdict, in any order.
+    pub fn observe(&mut self, flow: &Flow) {
+        self.facts.observe(flow);
+    }
+
+    /// What is said of a flow.
+    pub fn verdict(&mut self, flow: &Flow) -> FlowVerdict {
+        let flow = self.facts.oriented(flow);
+        let ends = self.ends.ends(&flow, &self.facts);
+        let mut judged = FlowVerdict {
+            flow,
+            verdict: Verdict::OutOfScope,
+            rules: Vec::new(),
+            orientation: Orientation::AsSeen,
+            accepted: Accepted::No,
+            initiator_roles: ends.initiator.roles,
+            responder_roles: ends.responder.roles,
+            learned: None,
+        };
+        let asked = self.dhcp.stand_ins(&flow, ends);
+        if !accept::in_scope(self.site, &asked) {
+            return judged;
+        }
+        if let Some((explained, orientation)) = self.explained(&flow, &ends) {
+            judged.verdict = Verdict::Expected(explained.basis);
+            judged.rules = explained.rules;
+            judged.orientation = orientation;
+            let server = judged.by_rule().responder;
+            judged.learned = self.facts.learned(server, flow.protocol);
+            return judged;
+        }
+        judged.verdict = match (self.background(&flow, &ends), self.strictness) {
+            (Some(kind), Strictness::Normal) => Verdict::Background(kind),
+            (Some(_), Strictness::Strict) => Verdict::Unexpected(Reason::LinkMaintenance),
+            (None, _) => Verdict::Unexpected(self.reason(&flow, &ends)),
+        };
+        if let Verdict::Unexpected(_) = judged.verdict {
+            judged.accepted = accept::accepted(self.site, &flow, &ends, is_guessed(&flow));
+        }
+        judged
+    }
+
+    fn explained(&mut self, flow: &Flow, ends: &Ends) -> Option<(Explained, Orientation)> {
+        if let Some(rules) = self.dhcp.rules(&mut self.lookup, flow, ends) {
+            let basis = Basis::FixedPort;
+            return Some((Explained { basis, rules }, Orientation::AsSeen));
+        }
+        if let Some(explained) = self.explained_as_seen(flow, ends) {
+            return Some((explained, Orientation::AsSeen));
+        }
+        if is_guessed(flow) {
+            let explained = self.explained_as_seen(&flow.reversed(), &ends.reversed())?;
+            return Some((explained, Orientation::Swapped));
+        }
+        None
+    }
+
+    fn explained_as_seen(&mut self, flow: &Flow, ends: &Ends) -> Option<Explained> {
+        let from = ends.initiator.roles;
+        let protocol = match flow.protocol {
+            Protocol::Tcp => RuleProtocol::Tcp,
+            Protocol::Udp => RuleProtocol::Udp,
+            Protocol::IcmpEcho => {
+                let list = self.lookup.echo(from, ends.responder.roles);
+                return self.some_rules(list, |_| Basis::IcmpEcho);
+            }
+            Protocol::IcmpOther | Protocol::Other(_) => return None,
+        };
+        let rpc = match self.rpc(flow, ends) {
+            Rpc::Expected(explained) => Some(explained),
+            Rpc::No | Rpc::OutsideRange | Rpc::Unannounced => None,
+        };
+        for target in ends.responder.targets() {
+            let list = self
+                .lookup
+                .listed(protocol, flow.responder.port, from, target);
+            if let Some(mut explained) = self.some_rules(list, listed_basis) {
+                explained
+                    .rules
+                    .extend(rpc.into_iter().flat_map(|rpc| rpc.rules));
+                return Some(explained);
+            }
+        }
+        if !self.facts.transfers(flow).is_empty() {
+            // The transfer is allowed where its request is.
+            let list = self.lookup.listed(
+                RuleProtocol::Udp,
+                TFTP_PORT,
+                from,
+                Target::Host(ends.responder.roles),
+            );
+            return self.some_rules(list, |_| Basis::TftpTransfer);
+        }
+        rpc
+    }
+
+    fn some_rules(
+        &self,
+        list: MatchList,
+        basis: impl Fn(PortOrigin) -> Basis,
+    ) -> Option<Explained> {
+        let matches = self.lookup.matches(list);
+        let strongest = matches.first()?;
+        Some(Explained {
+            basis: basis(strongest.port),
+            rules: matches.iter().map(|found| found.rule).collect(),
+        })
+    }
+
+    fn rpc(&mut self, flow: &Flow, ends: &Ends) -> Rpc {
+        let (from, to) = (ends.initiator.roles, ends.responder.roles);
+        if flow.protocol != Protocol::Tcp {
+            return Rpc::No;
+        }
+        let may = self.lookup.rpc(from, to);
+        if self.lookup.matches(may).is_empty() {
+            return Rpc::No;
+        }
+        let learned = self.facts.learned(flow.responder, flow.protocol);
+        let in_range = self.lookup.rpc_in_range(from, to, flow.responder.port);
+        if self.lookup.matches(in_range).is_empty() {
+            return match learned {
+                Some(_) => Rpc::OutsideRange,
+                None => Rpc::No,
+            };
+        }
+        let (basis, weakness) = match learned.map(|index| self.facts.proofs().rpc[index].basis) {
+            Some(RpcBasis::Endpoint) => (Basis::RpcEndpoint, RpcMinimum::Endpoint),
+            Some(RpcBasis::Binding) => (Basis::RpcBinding, RpcMinimum::Binding),
+            Some(RpcBasis::Interface) => (Basis::RpcInterface, RpcMinimum::Interface),
+            None if self.facts.reached_endpoint_mapper(flow) => {
+                (Basis::RpcInferred, RpcMinimum::Inferred)
+            }
+            None => (Basis::RpcRange, RpcMinimum::Range),
+        };
+        if weakness > self.site.rpc.minimum {
+            return Rpc::Unannounced;
+        }
+        self.some_rules(in_range, |_| basis)
+            .map_or(Rpc::No, Rpc::Expected)
+    }
+
+    fn background(&self, flow: &Flow, ends: &Ends) -> Option<&'static str> {
+        if let Some(kind) = background::kind(flow) {
+            return Some(kind);
+        }
+        let answer = self.facts.group_answer(flow)?;
+        let answering = if answer.answering == ends.initiator.address {
+            ends.initiator
+        } else {
+            ends.responder
+        };
+        // Whoever answers a group of the link is on the link: no external party is.
+        let on_link = answering.roles.is_empty() || self.lookup.is_internal(answering.roles);
+        on_link.then_some(answer.kind)
+    }
+
+    fn reason(&mut self, flow: &Flow, ends: &Ends) -> Reason {
+        let (from, to) = (ends.initiator, ends.responder);
+        match (from.defers(), to.defers()) {
+            (true, true) => return Reason::PortNotListed,
+            (true, false) if !to.roles.is_empty() => return Reason::PortNotListed,
+            (false, true) if !from.roles.is_empty() => return Reason::PortNotListed,
+            _ if from.roles.is_empty() || to.roles.is_empty() => return Reason::UnknownHost,
+            _ => {}
+        }
+        if let Some(reason) = self.rpc_reason(flow, ends) {
+            return reason;
+        }
+        if self.looks_like_tftp(flow, ends) {
+            return Reason::TftpUnsolicited;
+        }
+        if !is_guessed(flow) && self.is_reversed(flow, ends) {
+            return Reason::Reversed;
+        }
+        if self.lookup.have_rules(from.roles, to.roles) {
+            Reason::PortNotListed
+        } else {
+            Reason::NoRuleForRoles
+        }
+    }
+
+    fn rpc_reason(&mut self, flow: &Flow, ends: &Ends) -> Option<Reason> {
+        let of = |rpc| match rpc {
+            Rpc::OutsideRange => Some(Reason::RpcOutsideRange),
+            Rpc::Unannounced => Some(Reason::RpcUnannounced),
+            Rpc::No | Rpc::Expected(_) => None,
+        };
+        let as_seen = of(self.rpc(flow, ends));
+        if as_seen.is_some() || !is_guessed(flow) {
+            return as_seen;
+        }
+        of(self.rpc(&flow.reversed(), &ends.reversed()))
+    }
+
+    fn looks_like_tftp(&self, flow: &Flow, ends: &Ends) -> bool {
+        let ports = [flow.initiator.port, flow.responder.port];
+        let holds =
+            |roles: RoleSet, role: Option<RoleId>| role.is_some_and(|id| roles.contains(id));
+        let between =
+            |one: RoleSet, other: RoleSet| holds(one, self.client) && holds(other, self.pxe_server);
+        flow.protocol == Protocol::Udp
+            && ports.iter().all(|port| *port >= FIRST_UNPRIVILEGED_PORT)
+            && (between(ends.initiator.roles, ends.responder.roles)
+                || between(ends.responder.roles, ends.initiator.roles))
+            && self.facts.transfers(flow).is_empty()
+            && !ports
+                .iter()
+                .any(|port| self.lookup.names(RuleProtocol::Udp, *port))
+    }
+
+    /// Whether the roles may speak the other way round on the same responder port.
+    fn is_reversed(&mut self, flow: &Flow, ends: &Ends) -> bool {
+        let (from, to) = (ends.responder.roles, ends.initiator.roles);
+        let port = flow.responder.port;
+        let protocol = match flow.protocol {
+            Protocol::Tcp => RuleProtocol::Tcp,
+            Protocol::Udp => RuleProtocol::Udp,
+            Protocol::IcmpEcho => RuleProtocol::Icmp,
+            Protocol::IcmpOther | Protocol::Other(_) => return false,
+        };
+        let listed = self.lookup.listed(protocol, port, from, Target::Host(to));
+        if !self.lookup.matches(listed).is_empty() {
+            return true;
+        }
+        let dynamic = self.lookup.rpc_in_range(from, to, port);
+        protocol == RuleProtocol::Tcp && !self.lookup.matches(dynamic).is_empty()
+    }
+}
+
+fn listed_basis(port: PortOrigin) -> Basis {
+    match port {
+        PortOrigin::Documented => Basis::FixedPort,
+        PortOrigin::Site => Basis::AlternatePort,
+    }
+}
+
+/// Whether the flow's direction is a guess. The first packet of UDP is sent by its client.
+fn is_guessed(flow: &Flow) -> bool {
+    match flow.initiator_basis {
+        InitiatorBasis::Handshake | InitiatorBasis::Request => false,
+        InitiatorBasis::ServicePort => true,
+        InitiatorBasis::FirstPacket => flow.protocol == Protocol::Tcp,
+    }
+}
+
+/// Note 5: never from site to site, nor towards the certification authority.
+fn site_server_opens_to(policy: &Policy, site: &Site) -> RoleSet {
+    let exempt = ["site-server", "issuing-certification-authority"];
+    let wanted = |id: RoleId| match site.site_server_initiates {
+        SiteServerInitiates::No => false,
+        SiteServerInitiates::All => true,
+        SiteServerInitiates::Roles(roles) => roles.contains(id),
+    };
+    let mut opens_to = RoleSet::EMPTY;
+    for (id, role) in policy.roles.iter() {
+        if wanted(id) && !exempt.contains(&role.id.as_str()) {
+            opens_to.insert(id);
+        }
+    }
+    opens_to
+}
+
+/// Whether an address stands for many hosts, who do not answer one by one.
+pub(super) fn is_for_many(place: Place) -> bool {
+    matches!(place, Place::Group | Place::Broadcast)
+}

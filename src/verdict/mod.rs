@@ -1,0 +1,37 @@
+//! Observation × evidence × policy × site → audit. One verdict per flow, after the merge.
+
+mod accept;
+mod assemble;
+mod attempt;
+mod audit;
+mod background;
+mod boot;
+mod counted;
+mod dhcp;
+mod ends;
+mod explain;
+mod failing;
+mod facts;
+mod finding;
+mod flow;
+mod holders;
+mod nearest;
+mod reason;
+mod requirement;
+mod scenario;
+mod tally;
+
+pub use accept::Accepted;
+pub use assemble::{Counted, judge};
+pub use audit::{
+    AcceptedFinding, Audit, AuditLimit, BackgroundEntry, CaptureSummary, Diagnosis, ExceptionState,
+    ExceptionUse, FailingFlow, Finding, FindingInitiator, FindingResponder, Loss, PxeBoot,
+    Requirement, RpcUse, RuleUse, SiteSummary, Totals,
+};
+pub use explain::Explanation;
+pub use facts::Proofs;
+pub use flow::{FlowVerdict, Judge, Orientation, Strictness};
+pub use reason::{Basis, Reason, RequirementCause, RequirementState, Verdict};
+
+#[cfg(test)]
+mod tests;
