@@ -19,3 +19,4 @@ pub mod config;
 pub mod policy;
 pub mod site;
 pub mod verdict;
+pub mod report;

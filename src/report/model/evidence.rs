@@ -1,0 +1,187 @@
+//! What the trackers found out: transfers, RPC endpoints, network boots.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{FrameReference, Places, time};
+use crate::evidence::{RpcBasis, Transfer};
+use crate::net::Endpoint;
+use crate::payload::Text;
+use crate::report::escape;
+use crate::verdict::{PxeBoot, RpcUse};
+
+/// A TFTP transfer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tftp {
+    /// `read` or `write`.
+    pub operation: &'static str,
+    /// File asked for.
+    pub file: String,
+    /// Transfer mode.
+    pub mode: String,
+    /// Who asked.
+    pub client: Peer,
+    /// Who answered, with the transfer's port.
+    pub server: Peer,
+    /// Options granted.
+    pub options: BTreeMap<String, String>,
+    /// Options asked for.
+    pub options_requested: BTreeMap<String, String>,
+    /// How it ended.
+    pub outcome: &'static str,
+    /// Payload bytes of distinct blocks.
+    pub bytes: u64,
+    /// Distinct blocks.
+    pub blocks: u64,
+    /// Blocks sent again.
+    pub retransmitted_blocks: u64,
+    /// The request.
+    pub first: Option<String>,
+    /// The last packet.
+    pub last: Option<String>,
+    /// The error, where one was sent.
+    pub error: Option<TftpError>,
+}
+
+/// One end of a transfer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Peer {
+    /// Address.
+    pub address: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// A TFTP ERROR packet.
+#[derive(Clone, Debug, Serialize)]
+pub struct TftpError {
+    /// Code, RFC 1350 appendix.
+    pub code: u16,
+    /// Text.
+    pub message: String,
+}
+
+impl Tftp {
+    pub(super) fn new(transfer: &Transfer) -> Self {
+        Self {
+            operation: transfer.operation.code(),
+            file: escape::bytes(transfer.file.bytes()),
+            mode: escape::bytes(transfer.mode.bytes()),
+            client: peer(transfer.client),
+            server: peer(transfer.server),
+            options: options(&transfer.options),
+            options_requested: options(&transfer.options_requested),
+            outcome: transfer.outcome.code(),
+            bytes: transfer.bytes,
+            blocks: transfer.blocks,
+            retransmitted_blocks: transfer.retransmitted_blocks,
+            first: time(transfer.first.time),
+            last: time(transfer.last),
+            error: transfer.error.as_ref().map(|(code, message)| TftpError {
+                code: *code,
+                message: escape::bytes(message.bytes()),
+            }),
+        }
+    }
+}
+
+fn peer(endpoint: Endpoint) -> Peer {
+    Peer {
+        address: endpoint.address.to_string(),
+        port: endpoint.port,
+    }
+}
+
+fn options(options: &BTreeMap<String, Text>) -> BTreeMap<String, String> {
+    options
+        .iter()
+        .map(|(name, value)| (escape::bytes(name.as_bytes()), escape::bytes(value.bytes())))
+        .collect()
+}
+
+/// An RPC endpoint read from the wire.
+#[derive(Clone, Debug, Serialize)]
+pub struct Rpc {
+    /// Who answered, or the tower's address where it is usable.
+    pub server: String,
+    /// Port it listens on.
+    pub port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// UUID of the interface.
+    pub interface: Option<String>,
+    /// Its well-known name.
+    pub name: Option<&'static str>,
+    /// What told it, as the basis of a verdict.
+    pub basis: &'static str,
+    /// When it became known.
+    pub first: Option<String>,
+    /// The packet that told it.
+    pub frames: Vec<FrameReference>,
+    /// Flows that it explains.
+    pub used_by_flows: u64,
+}
+
+impl Rpc {
+    pub(super) fn new(learned: &RpcUse, places: &Places) -> Self {
+        let endpoint = &learned.endpoint;
+        Self {
+            server: endpoint.server.to_string(),
+            port: endpoint.port,
+            protocol: endpoint.protocol.to_string(),
+            interface: endpoint.interface.map(|interface| interface.to_string()),
+            name: endpoint.name,
+            basis: match endpoint.basis {
+                RpcBasis::Endpoint => "rpc-endpoint",
+                RpcBasis::Binding => "rpc-binding",
+                RpcBasis::Interface => "rpc-interface",
+            },
+            first: time(endpoint.first.time),
+            frames: places.frames(&[endpoint.first]),
+            used_by_flows: learned.used_by_flows,
+        }
+    }
+}
+
+/// A network boot.
+#[derive(Clone, Debug, Serialize)]
+pub struct Pxe {
+    /// Hardware address; null where only TFTP was seen.
+    pub client_mac: Option<String>,
+    /// The first address that the machine was given or used.
+    pub client_address: Option<String>,
+    /// Architecture by number, DHCP option 93 (RFC 4578).
+    pub architecture: Option<u16>,
+    /// Server that named the boot file.
+    pub boot_server: Option<String>,
+    /// Boot file named.
+    pub boot_file: Option<String>,
+    /// Codes of the steps seen, in time order.
+    pub steps: Vec<&'static str>,
+    /// First required step that was not seen.
+    pub first_missing_step: Option<String>,
+}
+
+impl Pxe {
+    pub(super) fn new(judged: &PxeBoot) -> Self {
+        let boot = &judged.boot;
+        Self {
+            client_mac: boot
+                .client_mac
+                .map(|mac| mac.map(|byte| format!("{byte:02x}")).join(":")),
+            client_address: boot
+                .client_addresses
+                .first()
+                .map(|address| address.to_string()),
+            architecture: boot.architecture,
+            boot_server: boot.boot_server.map(|server| server.to_string()),
+            boot_file: boot
+                .boot_file
+                .as_ref()
+                .map(|file| escape::bytes(file.bytes())),
+            steps: boot.steps.iter().map(|step| step.kind.code()).collect(),
+            first_missing_step: judged.first_missing_step.as_deref().map(super::line),
+        }
+    }
+}
