@@ -20,3 +20,4 @@ pub mod policy;
 pub mod site;
 pub mod verdict;
 pub mod report;
+pub mod cli;

@@ -1,0 +1,144 @@
+//! Arguments that several commands share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+use crate::net::Timestamp;
+use crate::report::{self, FORMATS, Format};
+
+/// The site file that is used when none is named.
+pub const DEFAULT_SITE: &str = "portolan.toml";
+
+/// Which site to judge by.
+#[derive(Args, Clone, Debug)]
+pub struct SiteArgs {
+    /// Site file: which addresses hold which roles [default: portolan.toml, if it is there]
+    #[arg(long, short, value_name = "FILE")]
+    pub site: Option<PathBuf>,
+}
+
+impl SiteArgs {
+    /// The file named, or the default one where it is there.
+    pub fn path(&self) -> Option<PathBuf> {
+        let default = || Some(PathBuf::from(DEFAULT_SITE)).filter(|path| path.is_file());
+        self.site.clone().or_else(default)
+    }
+}
+
+/// What to read.
+#[derive(Args, Clone, Debug)]
+pub struct InputArgs {
+    /// Captures (pcap or pcapng), folders of them, or - for standard input; read as one
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub captures: Vec<PathBuf>,
+    /// Judge only what was captured at this time or later (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub from: Option<Timestamp>,
+    /// Judge only what was captured at this time or earlier (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub to: Option<Timestamp>,
+    /// Take a capture that ends inside its last record as complete
+    #[arg(long)]
+    pub accept_truncated: bool,
+    /// Use at most this many threads (one is used so far); the report does not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Draw no progress on standard error
+    #[arg(long)]
+    pub no_progress: bool,
+}
+
+/// Where reports go.
+#[derive(Args, Clone, Debug)]
+pub struct ReportArgs {
+    /// Format of standard output
+    #[arg(long, short, value_name = "FORMAT", default_value = "text", value_parser = formats())]
+    pub format: &'static Format,
+    /// Write a report to a file too; may be given several times
+    #[arg(long, value_name = "FORMAT=PATH", value_parser = report_file)]
+    pub report: Vec<ReportFile>,
+    /// Write nothing on standard output: the exit status says it
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// A report that goes to a file.
+#[derive(Clone, Debug)]
+pub struct ReportFile {
+    /// How to write it.
+    pub format: &'static Format,
+    /// Where to.
+    pub path: PathBuf,
+}
+
+/// The formats of the one list, with their purpose in the help.
+fn formats() -> impl TypedValueParser<Value = &'static Format> {
+    let values = FORMATS
+        .iter()
+        .map(|format| PossibleValue::new(format.name).help(format.purpose));
+    PossibleValuesParser::new(values)
+        .map(|name| report::format(&name).expect("clap allows only the names of the list"))
+}
+
+fn report_file(text: &str) -> Result<ReportFile, String> {
+    let names = || {
+        let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+        names.join(", ")
+    };
+    let (name, path) = text
+        .split_once('=')
+        .ok_or_else(|| format!("write FORMAT=PATH, FORMAT one of {}", names()))?;
+    let format = report::format(name)
+        .ok_or_else(|| format!("'{name}' is no format; there are {}", names()))?;
+    if path.is_empty() {
+        return Err(format!("a path is missing after '{name}='"));
+    }
+    Ok(ReportFile {
+        format,
+        path: path.into(),
+    })
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let instant: jiff::Timestamp = text
+        .parse()
+        .map_err(|_| "write a time as RFC 3339 does: 2026-01-05T08:00:00Z".to_owned())?;
+    i64::try_from(instant.as_nanosecond())
+        .map(Timestamp)
+        .map_err(|_| "the time lies outside the years 1678 to 2261".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339() {
+        assert_eq!(time("1970-01-01T00:00:01Z"), Ok(Timestamp(1_000_000_000)));
+        assert_eq!(
+            time("1970-01-01T01:00:00.5+01:00"),
+            Ok(Timestamp(500_000_000))
+        );
+        assert!(time("yesterday").is_err());
+        assert!(time("3000-01-01T00:00:00Z").is_err());
+    }
+
+    #[test]
+    fn report_files_name_format_and_path() {
+        let file = report_file("json=out/a=b.json").expect("a format and a path");
+        assert_eq!(
+            (file.format.name, file.path),
+            ("json", "out/a=b.json".into())
+        );
+        for (text, error) in [
+            ("json", "write FORMAT=PATH"),
+            ("pdf=x", "'pdf' is no format"),
+            ("json=", "a path is missing"),
+        ] {
+            let found = report_file(text).expect_err(text);
+            assert!(found.starts_with(error), "{found}");
+        }
+    }
+}
