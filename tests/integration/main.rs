@@ -1,0 +1,19 @@
+//! The program and the library from outside, a module per command and topic.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod architecture;
+mod audit;
+mod captures;
+mod command;
+mod fixtures;
+mod flows;
+mod hostile;
+mod merge;
+mod policy_cli;
+mod policy_documents;
+mod readme;
+mod site_check;
+mod verdict;
+mod witness;

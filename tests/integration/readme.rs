@@ -1,0 +1,126 @@
+//! The README keeps its promises: transcripts are what the program prints, tables are those of
+//! the code, commands exist.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use portolan::verdict::Reason;
+
+fn readme() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    std::fs::read_to_string(path).expect("README.md is there")
+}
+
+/// Fenced blocks of one language.
+fn blocks<'a>(readme: &'a str, language: &str) -> Vec<&'a str> {
+    let opening = format!("```{language}\n");
+    readme
+        .split(opening.as_str())
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or_default())
+        .collect()
+}
+
+/// Runs `portolan …` or `portolan … | head -n N` in the root of the repository.
+fn run(line: &str) -> String {
+    let (command, lines) = match line.split_once(" | head -n ") {
+        Some((command, lines)) => (command, lines.parse().expect("a number of lines")),
+        None => (line, usize::MAX),
+    };
+    let mut words = command.split_whitespace();
+    assert_eq!(words.next(), Some("portolan"), "{line}");
+    let output = Command::cargo_bin("portolan")
+        .expect("the program is built")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_remove("NO_COLOR")
+        .args(words)
+        .output()
+        .expect("the program runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.lines()
+        .take(lines)
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+/// `PORTOLAN_WRITE_README=1 cargo test readme` writes them anew.
+#[test]
+fn transcripts_are_what_the_program_prints() {
+    let readme = readme();
+    let mut renewed = readme.clone();
+    let transcripts = blocks(&readme, "console");
+    assert!(!transcripts.is_empty(), "no transcript in the README");
+    for transcript in transcripts {
+        let command = transcript.lines().next().expect("a command");
+        let output = run(command.strip_prefix("$ ").expect("a prompt"));
+        renewed = renewed.replace(transcript, &format!("{command}\n{output}"));
+    }
+    if std::env::var_os("PORTOLAN_WRITE_README").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+        std::fs::write(path, &renewed).expect("writes");
+    } else {
+        assert_eq!(renewed, readme);
+    }
+}
+
+#[test]
+fn the_table_of_reasons_is_that_of_the_code() {
+    let readme = readme();
+    let rows: Vec<Vec<&str>> = readme
+        .lines()
+        .skip_while(|line| !line.starts_with("| reason | meaning |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let expected: Vec<[String; 2]> = Reason::ALL
+        .iter()
+        .map(|reason| [format!("`{}`", reason.code()), reason.meaning().to_owned()])
+        .collect();
+    assert_eq!(rows.len(), expected.len());
+    for (row, expected) in rows.iter().zip(&expected) {
+        assert_eq!(row[..2], expected[..]);
+        assert!(!row[2].is_empty(), "{} without advice", row[0]);
+    }
+}
+
+#[test]
+fn the_site_file_is_valid() {
+    let readme = readme();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let site = blocks(&readme, "toml")[0]
+        .lines()
+        .filter(|line| !line.starts_with("extend"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let path = folder.path().join("site.toml");
+    std::fs::write(&path, site).expect("writes");
+    Command::cargo_bin("portolan")
+        .expect("the program is built")
+        .args(["site", "check"])
+        .arg(&path)
+        .assert()
+        .success();
+}
+
+#[test]
+fn commands_in_the_text_exist() {
+    let readme = readme();
+    let mut commands: Vec<&str> = readme
+        .split("portolan ")
+        .skip(1)
+        .zip(readme.split("portolan "))
+        .filter(|(_, before)| before.ends_with(['`', '\n']) || before.ends_with("$ "))
+        .map(|(after, _)| after.split([' ', '`', '\n']).next().unwrap_or_default())
+        .collect();
+    commands.sort_unstable();
+    commands.dedup();
+    assert!(commands.contains(&"audit"), "{commands:?}");
+    for command in commands {
+        Command::cargo_bin("portolan")
+            .expect("the program is built")
+            .args([command, "--help"])
+            .assert()
+            .success();
+    }
+}

@@ -1,0 +1,36 @@
+//! Built records as the frames that the crate reads.
+
+use portolan::capture::{Frame, LinkType};
+use portolan::net::Timestamp;
+use portolan::observation::{Part, Piece, Window};
+
+use super::build::Record;
+
+/// The record as a frame with this number.
+pub fn frame(number: usize, record: &Record) -> Frame<'_> {
+    Frame {
+        number: number as u64,
+        time: Timestamp(record.time_ns),
+        link_type: LinkType(record.link_type),
+        wire_length: record.wire_length,
+        data: &record.bytes,
+    }
+}
+
+/// What is seen in the records from `from` up to `to` of a capture of this name. A piece numbers
+/// its frames from 1, as a reader of it does.
+pub fn part(name: &str, records: &[Record], from: usize, to: usize) -> Part {
+    let piece = Piece {
+        source: name.to_owned(),
+        format: Some("pcap"),
+        compression: None,
+        first: Timestamp(records.first().map_or(i64::MAX, |record| record.time_ns)),
+        offset: from as u64,
+    };
+    let mut part = Part::new(piece, Window::default());
+    for (index, record) in records[from..to].iter().enumerate() {
+        part.add(&frame(index + 1, record));
+    }
+    part.close((to - from) as u64, None, None);
+    part
+}

@@ -1,0 +1,14 @@
+//! What tests and benchmarks share. Each target uses its own part.
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test target compiles this and uses only a part"
+)]
+
+pub mod audited;
+pub mod build;
+pub mod fixtures;
+pub mod frames;
+pub mod seeds;
+pub mod shared;
+pub mod tshark;

@@ -1,0 +1,271 @@
+//! Where fuzzing begins: small valid inputs for every target, made by the builder.
+//! A test compares `tests/fuzz/corpus/` with them.
+
+use std::net::Ipv4Addr;
+
+use super::build::encode::{
+    ack, arp_request, bind, bind_ack, data, echo, ept_map_request, ept_map_response, error,
+    fragments, icmp_unreachable, lldp, oack, packet, read_request, request, spanning_tree, tcp,
+    udp, write_request,
+};
+use super::build::{
+    ByteOrder, Dhcp, Extension, Ip, Link, Pcap, Pcapng, Recording, Resolution, Segment, Tower,
+    Uuid, at, flags, host,
+};
+
+/// Fuzz target, file name and content of every seed.
+pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let by_target = [
+        ("container", container()),
+        ("dce_rpc", dce_rpc()),
+        ("decode", decode()),
+        ("dhcp", dhcp()),
+        ("endpoint_mapper", endpoint_mapper()),
+        (
+            "ndr",
+            vec![("steps", vec![0, 1, 2, 3, 3, 2, 1, 0, 7, 7, 7, 7])],
+        ),
+        (
+            "reader",
+            vec![("steps", vec![1, 0, 7, 2, 0, 0, 0, 9, 3, b'a', 0])],
+        ),
+        ("policy", vec![("section", POLICY.into())]),
+        ("site", vec![("every-table", SITE.into())]),
+        ("tftp", tftp()),
+    ];
+    by_target
+        .into_iter()
+        .flat_map(|(target, seeds)| {
+            seeds
+                .into_iter()
+                .map(move |(name, content)| (target, name, content))
+        })
+        .collect()
+}
+
+type Seeds = Vec<(&'static str, Vec<u8>)>;
+
+fn container() -> Seeds {
+    let mut recording = Recording::new(Link::Ethernet);
+    recording.udp_exchange(at("10.1.0.1:5000"), at("10.0.0.1:53"), b"ask", b"answer");
+    let records = &recording.records;
+    let pcap = |order, resolution, modified| {
+        Pcap {
+            order,
+            resolution,
+            modified,
+            ..Pcap::default()
+        }
+        .encode(records)
+    };
+    let mut blocks = Pcapng::new(ByteOrder::Little);
+    blocks.interface(1, 0, 6);
+    blocks.interface(113, 96, 9);
+    blocks.enhanced(0, &records[0]);
+    blocks.obsolete(1, &records[1]);
+    blocks.statistics(0, 2, 1);
+    blocks.section(ByteOrder::Big);
+    blocks.interface(101, 0, 3);
+    blocks.simple(&records[0]);
+    blocks.enhanced(0, &records[1]);
+    vec![
+        (
+            "pcap-microseconds",
+            pcap(ByteOrder::Little, Resolution::Micro, false),
+        ),
+        (
+            "pcap-nanoseconds-swapped",
+            pcap(ByteOrder::Big, Resolution::Nano, false),
+        ),
+        (
+            "pcap-modified",
+            pcap(ByteOrder::Little, Resolution::Micro, true),
+        ),
+        ("pcapng-two-sections", blocks.finish()),
+    ]
+}
+
+/// The first byte chooses the link type: see the list in `decode/link.rs`.
+fn decode() -> Seeds {
+    const NULL: u8 = 0;
+    const ETHERNET: u8 = 1;
+    const RAW: u8 = 4;
+    const COOKED: u8 = 6;
+    let chosen = |link: u8, frame: &[u8]| [&[link], frame].concat();
+    let (v4, v6) = (at("10.1.0.1:5000"), at("[2001:db8::1]:5000"));
+    let (to_v4, to_v6) = (at("10.0.0.1:443"), at("[2001:db8::2]:69"));
+    let segment = tcp(
+        v4,
+        to_v4,
+        Segment {
+            flags: flags::SYN,
+            ..Segment::default()
+        },
+    );
+    let opening = packet(v4.ip(), to_v4.ip(), 6, &segment);
+    let datagram = udp(v6, to_v6, &read_request("a", &[]));
+    let extended = Ip {
+        extensions: &[
+            Extension::HopByHop,
+            Extension::Routing,
+            Extension::AtomicFragment,
+            Extension::Destination,
+        ],
+        ..Ip::new(v6.ip(), to_v6.ip(), 17, &datagram)
+    }
+    .encode();
+    let pieces = fragments(v4.ip(), to_v4.ip(), 17, &udp(v4, to_v4, &[0; 40]), 24, 9);
+    let unreachable = icmp_unreachable(to_v4.ip(), v4.ip(), &opening);
+    let unreachable = packet(to_v4.ip(), v4.ip(), 1, &unreachable);
+    let echo = packet(
+        v6.ip(),
+        to_v6.ip(),
+        58,
+        &echo(v6.ip(), to_v6.ip(), false, 1),
+    );
+    let tagged = Link::Vlan(vec![100, 7]).frame(&opening);
+    vec![
+        (
+            "arp",
+            chosen(
+                ETHERNET,
+                &arp_request(Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2)),
+            ),
+        ),
+        ("lldp", chosen(ETHERNET, &lldp([2; 6]))),
+        ("spanning-tree", chosen(ETHERNET, &spanning_tree([2; 6]))),
+        ("tcp", chosen(ETHERNET, &Link::Ethernet.frame(&opening))),
+        ("tcp-two-tags", chosen(ETHERNET, &tagged)),
+        ("udp-extensions", chosen(RAW, &extended)),
+        ("fragment-first", chosen(RAW, &pieces[0])),
+        ("fragment-last", chosen(RAW, &pieces[1])),
+        (
+            "icmp-error",
+            chosen(COOKED, &Link::Cooked.frame(&unreachable)),
+        ),
+        ("icmpv6-echo", chosen(NULL, &Link::Null.frame(&echo))),
+    ]
+}
+
+fn tftp() -> Seeds {
+    let asked = [("tsize", "0"), ("blksize", "1456"), ("windowsize", "4")];
+    vec![
+        (
+            "read-request",
+            read_request("boot\\x64\\wdsnbp.com", &asked),
+        ),
+        ("write-request", write_request("log.txt", &[])),
+        ("oack", oack(&[("blksize", "1456")])),
+        ("data", data(1, &[7; 32])),
+        ("ack", ack(65_535)),
+        ("error", error(1, "File not found")),
+    ]
+}
+
+fn dhcp() -> Seeds {
+    let mac = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+    let mut offer = Dhcp::new(2, 2, 7, mac)
+        .option(54, [10, 0, 0, 12])
+        .option(60, "PXEClient");
+    offer.file = "boot/wdsmgfw.efi".to_owned();
+    vec![
+        (
+            "discover",
+            Dhcp::new(1, 1, 7, mac)
+                .option(60, "PXEClient:Arch:00007:UNDI:003016")
+                .option(93, [0, 7])
+                .option(97, [0; 17])
+                .encode(),
+        ),
+        ("offer", offer.encode()),
+    ]
+}
+
+/// Protocol data units in both byte orders.
+fn dce_rpc() -> Seeds {
+    let tower = Tower {
+        interface: Uuid::WINREG,
+        port: 49_664,
+        address: Ipv4Addr::new(10, 0, 0, 11),
+    };
+    let (little, big) = (ByteOrder::Little, ByteOrder::Big);
+    vec![
+        ("bind", bind(little, 1, Uuid::ENDPOINT_MAPPER)),
+        ("bind-ack", bind_ack(little, 1, "135")),
+        ("map-request", ept_map_request(little, 2, Uuid::WINREG)),
+        (
+            "map-response",
+            ept_map_response(little, 2, &[tower, tower], 0),
+        ),
+        ("map-response-big", ept_map_response(big, 2, &[tower], 0)),
+        ("request", request(big, 3, 1, b"stub")),
+    ]
+}
+
+/// Stubs of answers: protocol data units without the header of a response.
+fn endpoint_mapper() -> Seeds {
+    const RESPONSE_HEADER: usize = 24;
+    let tower = |port| Tower {
+        interface: Uuid::DRSUAPI,
+        port,
+        address: Ipv4Addr::UNSPECIFIED,
+    };
+    let stub = |order, towers: &[Tower], status| {
+        ept_map_response(order, 2, towers, status).split_off(RESPONSE_HEADER)
+    };
+    let (little, big) = (ByteOrder::Little, ByteOrder::Big);
+    vec![
+        ("map", stub(little, &[tower(49_664), tower(49_670)], 0)),
+        ("map-big", stub(big, &[tower(1688)], 0)),
+        // EPT_S_NOT_REGISTERED
+        ("map-nothing", stub(little, &[], 0x16c9_a0d6)),
+    ]
+}
+
+const SITE: &str = r#"version = 1
+name = "Seed"
+[policy]
+edition = "2020-04"
+[roles]
+site-server = ["10.0.0.10"]
+distribution-point-pxe = ["10.0.0.12-10.0.0.13"]
+client = ["10.1.0.0/16", "@site-server", "2001:db8::/64"]
+[hosts]
+dp1 = ["10.0.0.12"]
+[scope]
+touching = ["distribution-point-pxe", "10.0.0.0/24"]
+[ports]
+http = [80, 8080]
+[ports.software-update-point]
+http = [8530]
+https = [8531]
+[rpc]
+dynamic = ["49152-65535"]
+minimum = "range"
+[direction]
+site-server-initiates = true
+[vantage]
+inside = ["10.0.0.0/24"]
+[require]
+scenarios = ["pxe-boot"]
+rules = ["BKMK_PortsClient-MP"]
+per-host = true
+[[accept]]
+match = "10.1.0.7 -> any tcp/9999"
+reason = "backup"
+expires = 2027-01-31
+"#;
+
+const POLICY: &str = r#"version = 1
+[[role]]
+id = "backup-server"
+name = "Backup server"
+[[section]]
+anchor = "own"
+initiator = "client"
+responder = "backup-server"
+direction = "either"
+row = [
+    { service = "backup", tcp = [9999, "10000-10010"], udp = 9999 },
+]
+"#;
