@@ -1,0 +1,48 @@
+//! The flow table: packets laid at their flows, few flows and many.
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use portolan::decode::{Decoded, Packet, decode};
+use portolan::flow::FlowTable;
+use portolan::net::{FiveTuple, Position, Timestamp};
+
+use support::build::Bulk;
+use support::frames::frame;
+
+fn add(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("flow");
+    for clients in [10, 100_000] {
+        let records = Bulk {
+            clients,
+            ..Bulk::default()
+        }
+        .records();
+        let packets: Vec<(Position, FiveTuple, u32, Packet<'_>)> = records
+            .iter()
+            .enumerate()
+            .filter_map(|(index, record)| {
+                let Ok(Decoded::Packet(packet)) = decode(&frame(index + 1, record)) else {
+                    return None;
+                };
+                let at = Position::new(Timestamp(record.time_ns), 0, index as u64 + 1);
+                Some((at, packet.five_tuple()?, record.wire_length, packet))
+            })
+            .collect();
+        group.throughput(Throughput::Elements(packets.len() as u64));
+        group.bench_function(format!("{clients} clients"), |bencher| {
+            bencher.iter(|| {
+                let mut table = FlowTable::default();
+                for (at, five_tuple, bytes, packet) in &packets {
+                    table.add(*at, five_tuple, *bytes, packet);
+                }
+                table.len()
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, add);
+criterion_main!(benches);
