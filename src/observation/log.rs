@@ -45,7 +45,7 @@ pub enum LogKind {
 }
 
 /// TFTP packets of one direction in one capture, run-length coded. Block numbers go from 65535 on
-/// to 0. DATA goes on by one block of the same length; ACK by up to [`MAX_ACK_STEP`] blocks, as a
+/// to 0. DATA goes on by one block of the same length; ACK by up to `MAX_ACK_STEP` blocks, as a
 /// window is acknowledged at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TftpRun {
