@@ -127,8 +127,9 @@ fn outcome(flow: &Flow, basis: Basis, facts: &Facts<'_>, answers: Answers) -> Op
         );
     }
     if flow.protocol == Protocol::Udp && flow.responder.port == TFTP_PORT {
-        let request = facts.requests(flow).iter().map(|transfer| transfer.outcome);
-        if let Some(outcome) = self::request(request) {
+        // A request is answered from another port, and did its work when the file came.
+        let requests = facts.requests(flow).iter();
+        if let Some(outcome) = transfer(requests.map(|transfer| transfer.outcome)) {
             return Some(outcome);
         }
     }
@@ -154,7 +155,7 @@ pub(super) fn is_dhcp(flow: &Flow) -> bool {
         && DHCP_PORTS.contains(&flow.responder.port)
 }
 
-/// The best of the transfers that one flow carries.
+/// The best of the transfers that one flow carries or asks for.
 fn transfer(outcomes: impl Iterator<Item = TransferOutcome>) -> Option<Outcome> {
     outcomes
         .map(|outcome| match outcome {
@@ -163,21 +164,6 @@ fn transfer(outcomes: impl Iterator<Item = TransferOutcome>) -> Option<Outcome> 
             }
             TransferOutcome::Error => Outcome::Failed(Failure::TftpError),
             TransferOutcome::Stalled => Outcome::Failed(Failure::TftpStalled),
-            TransferOutcome::Unanswered => Outcome::Failed(Failure::TftpUnanswered),
-            TransferOutcome::Unreachable => Outcome::Failed(Failure::Unreachable),
-        })
-        .min()
-}
-
-/// The best of the requests that one flow carries: an error is an answer, from another port.
-fn request(outcomes: impl Iterator<Item = TransferOutcome>) -> Option<Outcome> {
-    outcomes
-        .map(|outcome| match outcome {
-            TransferOutcome::Complete
-            | TransferOutcome::Aborted
-            | TransferOutcome::Open
-            | TransferOutcome::Error
-            | TransferOutcome::Stalled => Outcome::Worked(Success::Established),
             TransferOutcome::Unanswered => Outcome::Failed(Failure::TftpUnanswered),
             TransferOutcome::Unreachable => Outcome::Failed(Failure::Unreachable),
         })

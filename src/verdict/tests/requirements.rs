@@ -240,6 +240,42 @@ fn a_tftp_request_is_answered_from_another_port() {
 }
 
 #[test]
+fn tftp_that_answers_but_never_delivers_is_failing_and_failed() {
+    let loaded = site("[require]\nrules = [\"BKMK_PortsClient-DP3/tftp\"]");
+    let flows = [
+        unanswered(udp("10.1.0.7:2070", "10.0.0.12:69")),
+        udp("10.1.0.7:2070", "10.0.0.12:61234"),
+    ];
+    for (outcome, cause) in [
+        (TransferOutcome::Stalled, RequirementCause::TftpStalled),
+        (TransferOutcome::Error, RequirementCause::TftpError),
+    ] {
+        let missed = read_request("10.1.0.7:2070", "10.0.0.12:61234", "x", outcome);
+        let complete = TransferOutcome::Complete;
+        let came = read_request("10.1.0.7:2070", "10.0.0.12:61234", "y", complete);
+        let of = |transfers: &[Transfer]| {
+            let proofs = Proofs {
+                tftp: transfers,
+                ..Proofs::default()
+            };
+            let audited = audit(&loaded, proofs, &flows);
+            let required = &audited.requirements[0];
+            let failing: Vec<_> = audited.failing.iter().map(|entry| entry.cause).collect();
+            (required.state, required.cause, failing)
+        };
+        assert_eq!(
+            of(std::slice::from_ref(&missed)),
+            (RequirementState::Failed, Some(cause), vec![cause])
+        );
+        // Of several attempts the best counts.
+        assert_eq!(
+            of(&[missed, came]),
+            (RequirementState::Satisfied, None, vec![])
+        );
+    }
+}
+
+#[test]
 fn every_rule_is_listed_with_its_use() {
     let loaded = site("");
     let flows = [
