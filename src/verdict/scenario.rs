@@ -251,6 +251,7 @@ impl Wanted<'_> {
             };
             if step.optional && standing.state.is_finding() {
                 standing.state = RequirementState::NotApplicable;
+                standing.cause = None;
                 standing.explanation = format!("{}; the step is optional", standing.explanation);
             }
             match (standing.state, broken) {

@@ -249,6 +249,20 @@ fn client_push_is_triggered_by_the_site_server() {
 }
 
 #[test]
+fn an_optional_step_that_failed_has_no_cause() {
+    let echo = unanswered(flow(Protocol::IcmpEcho, "10.0.0.10", "10.1.0.7"));
+    let flows = [echo, seen_at(12, tcp("10.0.0.10:50000", "10.1.0.7:445"))];
+    let audited = audit(&site(PUSH), Proofs::default(), &flows);
+    let step = &audited.requirements[0];
+    assert_eq!(step.id, "client-push/icmp-echo");
+    assert_eq!(step.first, Some(echo.first.time));
+    assert_eq!(
+        (step.state, step.cause),
+        (RequirementState::NotApplicable, None)
+    );
+}
+
+#[test]
 fn a_site_system_that_is_a_client_too_is_not_pushed_to() {
     let text = ROLES.replace("\"10.1.0.0/16\"", "\"10.1.0.0/16\", \"@management-point\"");
     let source = Source::new("site.toml", format!("{text}\n{PUSH}"));
