@@ -270,7 +270,7 @@ impl Judge<'_> {
             Reason::PortNotListed
                 if subject.initiator_roles.is_empty() || subject.responder_roles.is_empty() =>
             {
-                "no rule and no table of link maintenance names it.".to_owned()
+                "no rule names it.".to_owned()
             }
             Reason::PortNotListed => {
                 let what = match subject.protocol {
@@ -280,10 +280,6 @@ impl Judge<'_> {
                 format!("these roles have rules, but none for this {what}.")
             }
             Reason::NoRuleForRoles => "no rule connects these roles.".to_owned(),
-            Reason::LinkMaintenance => {
-                "link maintenance, which no port table speaks of; a strict audit lists it."
-                    .to_owned()
-            }
         }
     }
 

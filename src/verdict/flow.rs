@@ -162,8 +162,10 @@ impl<'a> Judge<'a> {
         }
         judged.verdict = match (self.background(&flow, &ends), self.strictness) {
             (Some(kind), Strictness::Normal) => Verdict::Background(kind),
-            (Some(_), Strictness::Strict) => Verdict::Unexpected(Reason::LinkMaintenance),
-            (None, _) => Verdict::Unexpected(self.reason(&flow, &ends)),
+            // A strict audit judges it like any other flow.
+            (Some(_), Strictness::Strict) | (None, _) => {
+                Verdict::Unexpected(self.reason(&flow, &ends))
+            }
         };
         if let Verdict::Unexpected(_) = judged.verdict {
             judged.accepted = accept::accepted(self.site, &flow, &ends, is_guessed(&flow));

@@ -51,7 +51,6 @@ impl Judge<'_> {
                 rules
             }
             Reason::UnknownHost | Reason::NoRuleForRoles => naming(from.union(to)),
-            Reason::LinkMaintenance => Vec::new(),
         };
         let mut seen = Vec::with_capacity(MAX_NEAREST);
         rules.retain(|rule| {

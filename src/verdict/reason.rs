@@ -110,8 +110,6 @@ coded! {
         PortNotListed = "port-not-listed", "the two roles have rules, none for this protocol and port";
         /// The roles have no rule at all.
         NoRuleForRoles = "no-rule-for-roles", "the two roles have no rule at all";
-        /// Link maintenance, where the audit is strict.
-        LinkMaintenance = "link-maintenance", "link maintenance that no rule names; a finding under --strict only";
     }
 }
 
@@ -126,7 +124,6 @@ impl Reason {
             Self::RpcOutsideRange => 40,
             Self::TftpUnsolicited => 30,
             Self::RpcUnannounced => 20,
-            Self::LinkMaintenance => 10,
         }
     }
 }

@@ -75,16 +75,24 @@ fn unicast_answers_to_one_who_asked_the_group() {
 #[test]
 fn strict_audits_list_it() {
     let loaded = site("");
-    let hello = flow(Protocol::Other(89), "10.1.0.7", "224.0.0.5");
+    let listed = flow(Protocol::Other(89), "10.1.0.7", "224.0.0.5");
+    let unknown = flow(Protocol::Other(89), "172.31.0.7", "224.0.0.5");
+    let link_local = flow(Protocol::Other(89), "fe80::7", "ff02::5");
     let mut judge = Judge::new(
         &loaded.policy,
         &loaded.site,
         Proofs::default(),
         Strictness::Strict,
     );
-    judge.observe(&hello);
-    let verdict = judge.verdict(&hello).verdict;
-    assert_eq!(verdict, Verdict::Unexpected(Reason::LinkMaintenance));
+    for (hello, reason) in [
+        (listed, Reason::PortNotListed),
+        (unknown, Reason::UnknownHost),
+        (link_local, Reason::PortNotListed),
+    ] {
+        judge.observe(&hello);
+        let verdict = judge.verdict(&hello).verdict;
+        assert_eq!(verdict, Verdict::Unexpected(reason));
+    }
 }
 
 #[test]
