@@ -201,7 +201,10 @@ proptest! {
                 prop_assert_eq!(reader.problem(), None);
             } else {
                 let problem = reader.problem().unwrap();
-                prop_assert_eq!(problem.kind, ProblemKind::Truncated);
+                // A pcap file cut inside its header has no last record to end in.
+                let headless = border == 0 && container.bytes[0] != 0x0a;
+                let kind = if headless { ProblemKind::Damaged } else { ProblemKind::Truncated };
+                prop_assert_eq!(problem.kind, kind);
                 prop_assert_eq!(problem.offset, border as u64);
             }
         }

@@ -165,7 +165,7 @@ impl<R: Read> Reader<R> {
     fn read_pcap_header(&mut self) {
         let Some(bytes) = self.buffer.window().first_chunk() else {
             self.end(
-                ProblemKind::Truncated,
+                ProblemKind::Damaged,
                 "the capture ends inside its file header".into(),
             );
             return;
@@ -307,13 +307,14 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_file_header_is_truncation() {
+    fn a_cut_file_header_is_damage() {
         let capture = capture(0);
         for length in 4..24 {
             let mut reader = Reader::new(&capture.bytes[..length], "x").unwrap();
             assert_eq!(reader.read(|_| ControlFlow::Continue(())), Batch::End);
             let problem = reader.problem().unwrap();
-            assert_eq!((problem.offset, problem.kind), (0, ProblemKind::Truncated));
+            // No record is there that could be the last.
+            assert_eq!((problem.offset, problem.kind), (0, ProblemKind::Damaged));
             assert!(reader.link_types().is_empty());
         }
     }
