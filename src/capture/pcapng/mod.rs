@@ -132,9 +132,11 @@ impl Pcapng {
             }
             let body = body::<O>(rest, FRAMING)?;
             let packet = match kind {
-                ENHANCED_PACKET => Some(self.enhanced_packet::<O>(body)?),
+                ENHANCED_PACKET => Some(self.packet::<O>(body, |fields| O::u32_at(fields, 0))?),
                 SIMPLE_PACKET => Some(self.simple_packet::<O>(body)?),
-                OBSOLETE_PACKET => Some(self.obsolete_packet::<O>(body)?),
+                OBSOLETE_PACKET => {
+                    Some(self.packet::<O>(body, |fields| O::u16_at(fields, 0).into())?)
+                }
                 INTERFACE_DESCRIPTION => {
                     self.describe_interface::<O>(body)?;
                     None
@@ -188,27 +190,18 @@ impl Pcapng {
         Ok(())
     }
 
+    /// An enhanced packet block, or the obsolete packet block that it replaced: only the first
+    /// word differs, which says the interface.
     #[inline]
-    fn enhanced_packet<'a, O: ByteOrder>(&self, body: &'a [u8]) -> Result<Frame<'a>, Pause> {
+    fn packet<'a, O: ByteOrder>(
+        &self,
+        body: &'a [u8],
+        interface: impl FnOnce(&[u8; 20]) -> u32,
+    ) -> Result<Frame<'a>, Pause> {
         let Some((fields, rest)) = body.split_first_chunk::<20>() else {
             return Err(damaged("a packet block is too short"));
         };
-        let interface = self.interface(O::u32_at(fields, 0))?;
-        let ticks = u64::from(O::u32_at(fields, 4)) << 32 | u64::from(O::u32_at(fields, 8));
-        interface.packet(
-            interface.clock.time(ticks),
-            O::u32_at(fields, 12),
-            O::u32_at(fields, 16),
-            rest,
-        )
-    }
-
-    #[inline]
-    fn obsolete_packet<'a, O: ByteOrder>(&self, body: &'a [u8]) -> Result<Frame<'a>, Pause> {
-        let Some((fields, rest)) = body.split_first_chunk::<20>() else {
-            return Err(damaged("a packet block is too short"));
-        };
-        let interface = self.interface(u32::from(O::u16_at(fields, 0)))?;
+        let interface = self.interface(interface(fields))?;
         let ticks = u64::from(O::u32_at(fields, 4)) << 32 | u64::from(O::u32_at(fields, 8));
         interface.packet(
             interface.clock.time(ticks),
