@@ -30,6 +30,25 @@ pub struct CaptureRecord {
     pub problem: Option<String>,
 }
 
+impl CaptureRecord {
+    /// Names of its link types, each once: raw IP has several numbers.
+    pub fn link_type_names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self
+            .link_types
+            .iter()
+            .map(|kind| kind.name().into_owned())
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Whether it was read to its end.
+    pub fn is_complete(&self) -> bool {
+        self.problem.is_none()
+    }
+}
+
 /// A capture file, or a piece of one, as it stands in a part.
 #[derive(Clone, Debug)]
 pub(super) struct CapturePiece {

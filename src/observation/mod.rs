@@ -15,3 +15,6 @@ pub use capture::CaptureRecord;
 pub use log::{LogEntry, LogKind, TftpRun, TftpRunKind};
 pub use part::{Part, Piece, Window};
 pub use seen::{LimitReached, Observation, Tally};
+
+/// Part of what a [`CaptureRecord`] says.
+pub use crate::capture::LinkType;

@@ -12,12 +12,12 @@ use crate::evidence::{
 };
 use crate::flow::{Flow, IcmpKinds, InitiatorBasis, State};
 use crate::net::{Endpoint, Position, Protocol, Timestamp};
+use crate::observation::{CaptureRecord, LinkType};
 use crate::payload::Text;
 use crate::verdict::{
-    AcceptedFinding, Audit, AuditLimit, BackgroundEntry, Basis, CaptureSummary, Diagnosis,
-    ExceptionState, ExceptionUse, FailingFlow, Finding, FindingInitiator, FindingResponder, Loss,
-    PxeBoot, Reason, Requirement, RequirementCause, RequirementState, RpcUse, RuleUse, SiteSummary,
-    Totals, Verdict,
+    AcceptedFinding, Audit, AuditLimit, BackgroundEntry, Basis, Diagnosis, ExceptionState,
+    ExceptionUse, FailingFlow, Finding, FindingInitiator, FindingResponder, Loss, PxeBoot, Reason,
+    Requirement, RequirementCause, RequirementState, RpcUse, RuleUse, SiteSummary, Totals, Verdict,
 };
 
 /// 2026-01-05T08:00:00Z.
@@ -163,30 +163,30 @@ pub(crate) fn audit() -> Audit {
     }
 }
 
-fn captures() -> Vec<CaptureSummary> {
+fn captures() -> Vec<CaptureRecord> {
     vec![
-        CaptureSummary {
+        CaptureRecord {
             source: "boundary.pcapng".into(),
             format: Some("pcapng"),
             compression: Some("zstd"),
-            link_types: strings(&["ETHERNET", "RAW"]),
+            link_types: [LinkType(1), LinkType(12), LinkType(101)].into(),
             packets: 61_000,
             bytes: 48_000_000,
             first: Some(time(0)),
             last: Some(time(200)),
-            complete: true,
+            kernel_drops: None,
             problem: None,
         },
-        CaptureSummary {
+        CaptureRecord {
             source: "cut\u{1b}[31m.pcap".into(),
             format: Some("pcap"),
             compression: None,
-            link_types: strings(&["ETHERNET"]),
+            link_types: [LinkType(1)].into(),
             packets: 234,
             bytes: 120_331,
             first: Some(time(3)),
             last: Some(time(7)),
-            complete: false,
+            kernel_drops: None,
             problem: Some(
                 "ends inside the record at byte 120,400; audit it with --accept-truncated if it \
                  was still being written"

@@ -16,13 +16,14 @@ use super::requirement::Requirements;
 use super::scenario::Scenarios;
 use super::tally::Count;
 use super::{
-    Accepted, AcceptedFinding, Audit, AuditLimit, BackgroundEntry, CaptureSummary, ExceptionState,
-    ExceptionUse, Finding, FindingInitiator, FindingResponder, FlowVerdict, Judge, Loss, Proofs,
-    PxeBoot, RpcUse, RuleUse, SiteSummary, Strictness, Totals, Verdict,
+    Accepted, AcceptedFinding, Audit, AuditLimit, BackgroundEntry, ExceptionState, ExceptionUse,
+    Finding, FindingInitiator, FindingResponder, FlowVerdict, Judge, Loss, Proofs, PxeBoot, RpcUse,
+    RuleUse, SiteSummary, Strictness, Totals, Verdict,
 };
 use crate::decode::{LinkProtocol, Undecoded};
 use crate::flow::{Flow, State, community_id};
 use crate::net::Protocol;
+use crate::observation::CaptureRecord;
 use crate::policy::{Policy, Reach, Rule, Service, Trigger};
 use crate::site::Site;
 
@@ -30,7 +31,7 @@ use crate::site::Site;
 #[derive(Clone, Debug, Default)]
 pub struct Counted {
     /// Captures by first packet, then name.
-    pub captures: Vec<CaptureSummary>,
+    pub captures: Vec<CaptureRecord>,
     /// Frames judged.
     pub packets: u64,
     /// Their bytes on the wire.
@@ -216,7 +217,7 @@ impl<'a> Sums<'a> {
                 catalogue: judge.site.catalogue.clone(),
                 edition: judge.policy.edition.clone(),
             },
-            complete: counted.captures.iter().all(|capture| capture.complete),
+            complete: counted.captures.iter().all(CaptureRecord::is_complete),
             captures: counted.captures,
             totals: self.totals,
             loss,

@@ -8,6 +8,7 @@ use super::{Reason, RequirementCause, RequirementState};
 use crate::decode::Undecoded;
 use crate::evidence::{Boot, LearnedEndpoint, Transfer};
 use crate::net::{Position, Protocol, Timestamp};
+use crate::observation::CaptureRecord;
 
 /// The outcome of an audit.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +18,7 @@ pub struct Audit {
     /// Whether every capture was read to its end.
     pub complete: bool,
     /// Captures by first packet, then name; [`Position::capture`] is an index into them.
-    pub captures: Vec<CaptureSummary>,
+    pub captures: Vec<CaptureRecord>,
     /// Sums over the whole input.
     pub totals: Totals,
     /// What the capture itself lost.
@@ -55,31 +56,6 @@ pub struct SiteSummary {
     pub catalogue: String,
     /// Edition in force.
     pub edition: String,
-}
-
-/// One capture file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CaptureSummary {
-    /// Path as the user named it, or `-`.
-    pub source: String,
-    /// `pcap`, `pcapng`, or `None` where it was not recognised.
-    pub format: Option<&'static str>,
-    /// `gzip`, `zstd`, `lz4`, or `None`.
-    pub compression: Option<&'static str>,
-    /// Names of its link types, ascending.
-    pub link_types: Vec<String>,
-    /// Frames read.
-    pub packets: u64,
-    /// Frame bytes on the wire.
-    pub bytes: u64,
-    /// Smallest packet time.
-    pub first: Option<Timestamp>,
-    /// Largest packet time.
-    pub last: Option<Timestamp>,
-    /// Whether it was read to its end.
-    pub complete: bool,
-    /// Why not, where, and what to do.
-    pub problem: Option<String>,
 }
 
 /// Sums over the whole input. `flows` = `expected` + `unexpected` + `accepted` + `background` + `out_of_scope`.

@@ -1,6 +1,6 @@
 //! What an audit says of the input beside its flows, taken from the observation.
 
-use super::{AuditLimit, CaptureSummary, Counted, Loss};
+use super::{AuditLimit, Counted, Loss};
 use crate::evidence::Evidence;
 use crate::observation::{CaptureRecord, Observation};
 
@@ -19,7 +19,7 @@ impl Counted {
             .iter()
             .map(|hit| (hit.limit, hit.value, hit.reached));
         Self {
-            captures: captures.iter().map(summary).collect(),
+            captures: captures.to_vec(),
             packets: total.packets,
             bytes: total.bytes,
             undecoded: observation.undecoded().clone(),
@@ -51,23 +51,4 @@ impl Counted {
 fn kernel_drops(captures: &[CaptureRecord]) -> Option<u64> {
     let drops = captures.iter().filter_map(|capture| capture.kernel_drops);
     drops.reduce(u64::saturating_add)
-}
-
-fn summary(capture: &CaptureRecord) -> CaptureSummary {
-    CaptureSummary {
-        source: capture.source.clone(),
-        format: capture.format,
-        compression: capture.compression,
-        link_types: capture
-            .link_types
-            .iter()
-            .map(|link_type| link_type.name().into_owned())
-            .collect(),
-        packets: capture.packets,
-        bytes: capture.bytes,
-        first: capture.first,
-        last: capture.last,
-        complete: capture.problem.is_none(),
-        problem: capture.problem.clone(),
-    }
 }

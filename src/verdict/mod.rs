@@ -24,9 +24,9 @@ mod tally;
 pub use accept::Accepted;
 pub use assemble::{Counted, judge};
 pub use audit::{
-    AcceptedFinding, Audit, AuditLimit, BackgroundEntry, CaptureSummary, Diagnosis, ExceptionState,
-    ExceptionUse, FailingFlow, Finding, FindingInitiator, FindingResponder, Loss, PxeBoot,
-    Requirement, RpcUse, RuleUse, SiteSummary, Totals,
+    AcceptedFinding, Audit, AuditLimit, BackgroundEntry, Diagnosis, ExceptionState, ExceptionUse,
+    FailingFlow, Finding, FindingInitiator, FindingResponder, Loss, PxeBoot, Requirement, RpcUse,
+    RuleUse, SiteSummary, Totals,
 };
 pub use explain::Explanation;
 pub use facts::Proofs;

@@ -19,7 +19,8 @@ pub use summary::{Background, Capture, Limit, Loss, Site, Tool, Totals};
 
 use super::escape;
 use crate::net::{Position, Timestamp};
-use crate::verdict::{Audit, CaptureSummary};
+use crate::observation::CaptureRecord;
+use crate::verdict::Audit;
 
 /// Value of `schema`.
 pub const SCHEMA: &str = "portolan.report.v1";
@@ -127,8 +128,8 @@ struct Places {
 }
 
 impl Places {
-    fn new(captures: &[CaptureSummary]) -> Self {
-        let name = |capture: &CaptureSummary| escape::line(&capture.source).into_owned();
+    fn new(captures: &[CaptureRecord]) -> Self {
+        let name = |capture: &CaptureRecord| escape::line(&capture.source).into_owned();
         Self {
             names: captures.iter().map(name).collect(),
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{line, lines, time};
+use crate::observation::CaptureRecord;
 use crate::verdict;
 
 /// The program that made a report.
@@ -71,17 +72,17 @@ pub struct Capture {
 }
 
 impl Capture {
-    pub(super) fn new(capture: &verdict::CaptureSummary) -> Self {
+    pub(super) fn new(capture: &CaptureRecord) -> Self {
         Self {
             source: line(&capture.source),
             format: capture.format,
             compression: capture.compression,
-            link_types: lines(&capture.link_types),
+            link_types: lines(&capture.link_type_names()),
             packets: capture.packets,
             bytes: capture.bytes,
             first: capture.first.and_then(time),
             last: capture.last.and_then(time),
-            complete: capture.complete,
+            complete: capture.is_complete(),
             problem: capture.problem.as_deref().map(line),
         }
     }
