@@ -4,7 +4,6 @@
 mod support;
 
 use std::hint::black_box;
-use std::ops::ControlFlow;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use portolan::capture::Reader;
@@ -26,7 +25,6 @@ fn walk(criterion: &mut Criterion) {
                 let mut bytes = 0;
                 reader.read(|frame| {
                     bytes += black_box(frame.data).len();
-                    ControlFlow::Continue(())
                 });
                 bytes
             });

@@ -1,7 +1,5 @@
 //! Writes containers for this stage's tests, from the documents and not from the readers.
 
-use std::ops::ControlFlow;
-
 use super::{Frame, LinkType, ReadError, Reader};
 use crate::net::Timestamp;
 
@@ -33,7 +31,6 @@ pub(super) fn read(bytes: &[u8], capacity: usize) -> Result<(Vec<Kept>, Reader<&
     let mut frames = Vec::new();
     reader.read(|frame| {
         frames.push(frame.into());
-        ControlFlow::Continue(())
     });
     Ok((frames, reader))
 }

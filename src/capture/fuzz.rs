@@ -1,7 +1,6 @@
 //! Body of the fuzz target for containers.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::ops::ControlFlow;
 
 use super::buffer::MAX_RECORD_BYTES;
 use super::{LinkType, Problem, Reader};
@@ -50,7 +49,6 @@ impl Reading {
             frame_bytes += frame.data.len() as u64;
             let fields = (frame.number, frame.time, frame.link_type, frame.wire_length);
             (fields, frame.data).hash(&mut hash);
-            ControlFlow::Continue(())
         });
         Some(Self {
             frames: reader.frames(),

@@ -1,6 +1,7 @@
 //! What the user named → frames: sources, containers (pcap, pcapng), link types.
 //! Frames are borrowed from the read buffer, never copied. Knows nothing of headers.
 
+mod batch;
 mod buffer;
 mod byte_order;
 mod error;

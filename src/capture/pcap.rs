@@ -1,8 +1,7 @@
 //! The pcap container: a file header, then records. Follows draft-ietf-opsawg-pcap, and
 //! libpcap's `sf-pcap.c` for the variants that the draft leaves out.
 
-use std::ops::ControlFlow;
-
+use super::batch::Gather;
 use super::byte_order::{Big, ByteOrder, Little, Order};
 use super::reader::{Pause, Step};
 use super::{Frame, LinkType};
@@ -93,11 +92,11 @@ impl Header {
     /// Hands every whole record of `window`, which begins at a record border, to `visit`.
     /// `frames` is the number of the frame before.
     #[inline]
-    pub(super) fn walk(
+    pub(super) fn walk<'w>(
         &self,
-        window: &[u8],
+        window: &'w [u8],
         frames: &mut u64,
-        visit: impl FnMut(Frame<'_>) -> ControlFlow<()>,
+        visit: &mut impl FnMut(&[Frame<'w>]),
     ) -> Step {
         match (self.order, self.modified) {
             (Order::Little, false) => self.records::<Little, RECORD_HEADER>(window, frames, visit),
@@ -112,11 +111,11 @@ impl Header {
     }
 
     #[inline]
-    fn records<O: ByteOrder, const HEADER: usize>(
+    fn records<'w, O: ByteOrder, const HEADER: usize>(
         &self,
-        window: &[u8],
+        window: &'w [u8],
         frames: &mut u64,
-        mut visit: impl FnMut(Frame<'_>) -> ControlFlow<()>,
+        visit: &mut impl FnMut(&[Frame<'w>]),
     ) -> Step {
         let Self {
             unit_ns,
@@ -126,6 +125,7 @@ impl Header {
             ..
         } = *self;
         let mut at = 0;
+        let mut gather = Gather::new(visit);
         let pause = loop {
             let rest = &window[at..];
             let Some(header) = rest.first_chunk::<HEADER>() else {
@@ -149,7 +149,7 @@ impl Header {
             };
             at += HEADER + length;
             *frames += 1;
-            let frame = Frame {
+            gather.push(Frame {
                 number: *frames,
                 // Fits: 2^32 seconds and 2^32 microseconds are less than 2^63 nanoseconds.
                 time: Timestamp(
@@ -159,11 +159,9 @@ impl Header {
                 // What was captured was on the wire, whatever the other length says.
                 wire_length: wire_length.max(captured),
                 data,
-            };
-            if visit(frame).is_break() {
-                break Pause::Stopped;
-            }
+            });
         };
+        gather.flush();
         Step {
             consumed: at,
             pause,

@@ -2,7 +2,6 @@
 //! and why that ends. The containers themselves do no input.
 
 use std::io::Read;
-use std::ops::ControlFlow;
 
 use super::buffer::{Buffer, DEFAULT_CAPACITY};
 use super::format::Format;
@@ -26,8 +25,6 @@ pub struct Reader<R = Box<dyn Read + Send>> {
 pub enum Batch {
     /// More may follow.
     More,
-    /// The visitor stopped; the next batch begins with the frame after.
-    Stopped,
     /// No frame follows: the capture ended, or [`Reader::problem`] says why it can't be read on.
     End,
 }
@@ -44,8 +41,6 @@ pub(super) struct Step {
 pub(super) enum Pause {
     /// The next record needs so many bytes, more than are left in the window.
     Need(usize),
-    /// The visitor stopped.
-    Stopped,
     /// The next record is damaged, as the text says.
     Damaged(String),
 }
@@ -86,19 +81,15 @@ impl<R: Read> Reader<R> {
         Ok(reader)
     }
 
-    /// Hands frames to `visit` until it stops, or until no more can be read.
-    pub fn read(&mut self, mut visit: impl FnMut(Frame<'_>) -> ControlFlow<()>) -> Batch {
-        loop {
-            match self.read_batch(&mut visit) {
-                Batch::More => {}
-                batch => return batch,
-            }
+    /// Hands every frame to `visit`, until no more can be read.
+    pub fn read(&mut self, mut visit: impl FnMut(Frame<'_>)) {
+        while self.read_batch(|frames| frames.iter().copied().for_each(&mut visit)) == Batch::More {
         }
     }
 
-    /// Hands the frames of one buffer (about a megabyte) to `visit`, or fewer where that stops.
+    /// Hands the frames of one buffer to `visit`, some at a time.
     #[inline]
-    pub fn read_batch(&mut self, mut visit: impl FnMut(Frame<'_>) -> ControlFlow<()>) -> Batch {
+    pub fn read_batch(&mut self, mut visit: impl FnMut(&[Frame<'_>])) -> Batch {
         if !self.fill() {
             return Batch::End;
         }
@@ -113,10 +104,6 @@ impl<R: Read> Reader<R> {
             Pause::Need(bytes) => {
                 self.needed = bytes;
                 Batch::More
-            }
-            Pause::Stopped => {
-                self.needed = 1;
-                Batch::Stopped
             }
             Pause::Damaged(message) => self.end(ProblemKind::Damaged, message),
         }
@@ -239,46 +226,11 @@ mod tests {
     }
 
     #[test]
-    fn goes_on_after_a_stop() {
-        let capture = capture(5);
-        for capacity in [1, 40, 4096] {
-            let mut reader = Reader::with_capacity(&capture.bytes[..], "x", capacity).unwrap();
-            let mut seen = Vec::new();
-            let stopped = reader.read(|frame| {
-                seen.push(frame.data[0]);
-                match frame.number {
-                    2 => ControlFlow::Break(()),
-                    _ => ControlFlow::Continue(()),
-                }
-            });
-            assert_eq!((stopped, &seen[..]), (Batch::Stopped, &[1, 2][..]));
-            assert_eq!(reader.bytes_read(), capture.borders[2] as u64);
-            let ended = reader.read(|frame| {
-                seen.push(frame.data[0]);
-                ControlFlow::Continue(())
-            });
-            assert_eq!((ended, &seen[..]), (Batch::End, &[1, 2, 3, 4, 5][..]));
-            assert_eq!(reader.frames(), 5);
-        }
-    }
-
-    #[test]
-    fn an_empty_frame_after_a_stop_is_read() {
-        let mut capture = capture(1);
-        capture.pcap_record((1, 0), (0, 0), &[], &[]);
-        let mut reader = Reader::new(&capture.bytes[..], "x").unwrap();
-        assert_eq!(reader.read(|_| ControlFlow::Break(())), Batch::Stopped);
-        assert_eq!(reader.read(|_| ControlFlow::Break(())), Batch::Stopped);
-        assert_eq!(reader.read(|_| ControlFlow::Break(())), Batch::End);
-        assert_eq!((reader.frames(), reader.problem()), (2, None));
-    }
-
-    #[test]
     fn a_batch_is_a_buffer() {
         let capture = capture(10);
         let mut reader = Reader::with_capacity(&capture.bytes[..], "x", 24 + 17 * 3).unwrap();
         let mut batches = Vec::new();
-        while reader.read_batch(|_| ControlFlow::Continue(())) == Batch::More {
+        while reader.read_batch(|_| {}) == Batch::More {
             batches.push(reader.frames());
         }
         assert_eq!(batches, [3, 7, 10]);
@@ -295,7 +247,7 @@ mod tests {
         let capture = capture(2);
         let input = capture.bytes[..capture.bytes.len() - 1].chain(Failing);
         let mut reader = Reader::new(input, "x").unwrap();
-        assert_eq!(reader.read(|_| ControlFlow::Continue(())), Batch::End);
+        reader.read(|_| {});
         let problem = reader.problem().unwrap();
         assert_eq!(problem.kind, ProblemKind::Unreadable);
         assert_eq!(problem.offset, capture.borders[1] as u64);
@@ -311,7 +263,7 @@ mod tests {
         let capture = capture(0);
         for length in 4..24 {
             let mut reader = Reader::new(&capture.bytes[..length], "x").unwrap();
-            assert_eq!(reader.read(|_| ControlFlow::Continue(())), Batch::End);
+            reader.read(|_| {});
             let problem = reader.problem().unwrap();
             // No record is there that could be the last.
             assert_eq!((problem.offset, problem.kind), (0, ProblemKind::Damaged));

@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::folder;
 use super::stream::Stream;
-use super::{ReadError, Reader, SourceError, SourceErrors, SourceWarning};
+use super::{Batch, ReadError, Reader, SourceError, SourceErrors, SourceWarning};
 use crate::net::{Position, Timestamp};
 
 /// What stands for standard input.
@@ -107,11 +106,14 @@ impl fmt::Debug for Source {
 /// Time of the first packet that `reader` gives.
 pub(super) fn first_time<R: Read>(mut reader: Reader<R>) -> Option<Timestamp> {
     let mut first = None;
-    reader.read(|frame| {
-        first = Some(frame.time);
-        ControlFlow::Break(())
-    });
-    first
+    loop {
+        let batch = reader.read_batch(|frames| {
+            first = first.or(frames.first().map(|frame| frame.time));
+        });
+        if first.is_some() || batch == Batch::End {
+            return first;
+        }
+    }
 }
 
 fn open(path: &Path, name: &str) -> Result<File, ReadError> {
@@ -281,7 +283,7 @@ mod tests {
 
     fn frames(source: &Source) -> u64 {
         let mut reader = source.open().unwrap();
-        reader.read(|_| ControlFlow::Continue(()));
+        reader.read(|_| {});
         reader.frames()
     }
 

@@ -60,7 +60,6 @@ impl<R: Read> Read for Keeping<'_, R> {
 
 #[cfg(test)]
 mod tests {
-    use std::ops::ControlFlow;
 
     use super::*;
     use crate::capture::builder::Writer;
@@ -82,7 +81,7 @@ mod tests {
 
     fn frames(stream: &Stream) -> u64 {
         let mut reader = Reader::new(stream.take().unwrap(), "-").unwrap();
-        reader.read(|_| ControlFlow::Continue(()));
+        reader.read(|_| {});
         assert_eq!(reader.problem(), None);
         reader.frames()
     }

@@ -92,6 +92,20 @@ impl FlowTable {
         self.openings.saturated()
     }
 
+    /// How many partitions the flows stand in.
+    pub const PARTITIONS: usize = 1;
+
+    /// The flows of one partition from their initiators' sides, in no particular order.
+    pub fn flows_of<'a>(
+        &'a self,
+        partition: usize,
+        errors: &'a IcmpErrors,
+        services: &'a ServicePorts,
+    ) -> impl Iterator<Item = Flow> + 'a {
+        debug_assert!(partition < Self::PARTITIONS);
+        self.flows(errors, services)
+    }
+
     /// Every flow from its initiator's side, in no particular order.
     pub fn flows<'a>(
         &'a self,

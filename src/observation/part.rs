@@ -93,9 +93,16 @@ impl Part {
         }
     }
 
-    /// Adds the next frame of the piece, numbered from the piece's beginning.
+    /// Adds the next frames of the piece, numbered from the piece's beginning.
     #[inline]
-    pub fn add(&mut self, frame: &Frame<'_>) {
+    pub fn add(&mut self, frames: &[Frame<'_>]) {
+        for frame in frames {
+            self.add_frame(frame);
+        }
+    }
+
+    #[inline]
+    fn add_frame(&mut self, frame: &Frame<'_>) {
         self.count(frame);
         let at = Position::new(frame.time, 0, frame.number);
         let judged = self.window.holds(frame.time);

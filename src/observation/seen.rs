@@ -67,6 +67,20 @@ impl Observation {
         self.flows.flows(&self.errors, services)
     }
 
+    /// How many partitions the flows stand in; each can be read by a thread of its own.
+    pub fn flow_partitions(&self) -> usize {
+        FlowTable::PARTITIONS
+    }
+
+    /// The flows of one partition from their initiators' sides, in no particular order.
+    pub fn flows_of<'a>(
+        &'a self,
+        partition: usize,
+        services: &'a ServicePorts,
+    ) -> impl Iterator<Item = Flow> + 'a {
+        self.flows.flows_of(partition, &self.errors, services)
+    }
+
     /// How many flows there are.
     pub fn flow_count(&self) -> usize {
         self.flows.len()

@@ -39,13 +39,13 @@ fn part(source: &str, first: i64, offset: u64, packets: &[(i64, Vec<u8>)]) -> Pa
     };
     let mut part = Part::new(piece, Window::default());
     for (index, (time, data)) in packets.iter().enumerate() {
-        part.add(&Frame {
+        part.add(&[Frame {
             number: index as u64 + 1,
             time: Timestamp(*time),
             link_type: LinkType(101),
             wire_length: data.len() as u32,
             data,
-        });
+        }]);
     }
     part
 }
@@ -179,7 +179,7 @@ fn packets_outside_the_window_reach_the_trackers_alone() {
         wire_length: 41,
         data,
     };
-    part.add(&frame(4, &data));
+    part.add(&[frame(4, &data)]);
     let outside = part.clone().finish();
     assert_eq!(
         (
@@ -189,7 +189,7 @@ fn packets_outside_the_window_reach_the_trackers_alone() {
         ),
         (0, 1, 0)
     );
-    part.add(&frame(5, &data));
+    part.add(&[frame(5, &data)]);
     let inside = part.finish();
     assert_eq!(
         (
@@ -211,13 +211,13 @@ fn errors_outside_the_window_are_for_the_trackers_alone() {
     let mut part = part("a", 1, 0, &[]);
     part.window.to = Some(Timestamp(5));
     for (number, time, data) in [(1, 5, &request), (2, 6, &error)] {
-        part.add(&Frame {
+        part.add(&[Frame {
             number,
             time: Timestamp(time),
             link_type: LinkType(101),
             wire_length: data.len() as u32,
             data,
-        });
+        }]);
     }
     let observation = part.finish();
     let [flow] = flows(&observation)[..] else {

@@ -1,7 +1,6 @@
 //! One capture after the other, on one thread.
 
 use std::io::Read;
-use std::ops::ControlFlow;
 
 use crate::capture::{Batch, Problem, ProblemKind, Reader, Source, SourceError, Sources};
 use crate::net::Timestamp;
@@ -82,16 +81,13 @@ pub fn observe_reader<R: Read>(
     let mut part = Part::new(piece, options.window);
     let mut read = 0;
     loop {
-        let batch = reader.read_batch(|frame| {
-            part.add(&frame);
-            ControlFlow::Continue(())
-        });
+        let batch = reader.read_batch(|frames| part.add(frames));
         let now = reader.bytes_read();
         progress(Progress::Read { bytes: now - read });
         read = now;
         match batch {
             Batch::More => {}
-            Batch::Stopped | Batch::End => break,
+            Batch::End => break,
         }
     }
     let problem = problem(reader.problem(), options);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use portolan::capture::Reader;
@@ -265,7 +264,6 @@ fn read(reader: &mut Reader<File>) -> Vec<Record> {
             wire_length: frame.wire_length,
             bytes: frame.data.to_vec(),
         });
-        ControlFlow::Continue(())
     });
     records
 }

@@ -29,7 +29,7 @@ pub fn part(name: &str, records: &[Record], from: usize, to: usize) -> Part {
     };
     let mut part = Part::new(piece, Window::default());
     for (index, record) in records[from..to].iter().enumerate() {
-        part.add(&frame(index + 1, record));
+        part.add(&[frame(index + 1, record)]);
     }
     part.close((to - from) as u64, None, None);
     part

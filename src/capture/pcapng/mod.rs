@@ -7,9 +7,9 @@ mod options;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 
 use self::interface::Interface;
+use super::batch::Gather;
 use super::buffer::MAX_RECORD_BYTES;
 use super::byte_order::{Big, ByteOrder, Little, Order};
 use super::reader::{Pause, Step};
@@ -90,22 +90,24 @@ impl Pcapng {
     /// Hands the packet of every whole block of `window`, which begins at a block border, to
     /// `visit`. `frames` is the number of the frame before.
     #[inline]
-    pub(super) fn walk(
+    pub(super) fn walk<'w>(
         &mut self,
-        window: &[u8],
+        window: &'w [u8],
         frames: &mut u64,
-        mut visit: impl FnMut(Frame<'_>) -> ControlFlow<()>,
+        visit: &mut impl FnMut(&[Frame<'w>]),
     ) -> Step {
         let mut at = 0;
+        let mut gather = Gather::new(visit);
         let pause = loop {
             let section = match self.order {
-                Order::Little => self.blocks::<Little>(window, &mut at, frames, &mut visit),
-                Order::Big => self.blocks::<Big>(window, &mut at, frames, &mut visit),
+                Order::Little => self.blocks::<Little>(window, &mut at, frames, &mut gather),
+                Order::Big => self.blocks::<Big>(window, &mut at, frames, &mut gather),
             };
             if let Err(pause) = section.and_then(|()| self.begin_section(window, &mut at)) {
                 break pause;
             }
         };
+        gather.flush();
         Step {
             consumed: at,
             pause,
@@ -114,12 +116,12 @@ impl Pcapng {
 
     /// Reads blocks up to the next section header.
     #[inline]
-    fn blocks<O: ByteOrder>(
+    fn blocks<'w, O: ByteOrder>(
         &mut self,
-        window: &[u8],
+        window: &'w [u8],
         at: &mut usize,
         frames: &mut u64,
-        visit: &mut impl FnMut(Frame<'_>) -> ControlFlow<()>,
+        gather: &mut Gather<'w, '_, impl FnMut(&[Frame<'w>])>,
     ) -> Result<(), Pause> {
         loop {
             let rest = &window[*at..];
@@ -153,13 +155,10 @@ impl Pcapng {
             *at += body.len() + FRAMING;
             if let Some(packet) = packet {
                 *frames += 1;
-                let frame = Frame {
+                gather.push(Frame {
                     number: *frames,
                     ..packet
-                };
-                if visit(frame).is_break() {
-                    return Err(Pause::Stopped);
-                }
+                });
             }
         }
     }
