@@ -6,7 +6,7 @@ mod support;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use portolan::decode::{Decoded, Packet, decode};
 use portolan::flow::FlowTable;
-use portolan::net::{FiveTuple, Position, Timestamp};
+use portolan::net::{Position, Timestamp};
 
 use support::build::Bulk;
 use support::frames::frame;
@@ -19,7 +19,7 @@ fn add(criterion: &mut Criterion) {
             ..Bulk::default()
         }
         .records();
-        let packets: Vec<(Position, FiveTuple, u32, Packet<'_>)> = records
+        let packets: Vec<(Position, u32, Packet<'_>)> = records
             .iter()
             .enumerate()
             .filter_map(|(index, record)| {
@@ -27,16 +27,17 @@ fn add(criterion: &mut Criterion) {
                     return None;
                 };
                 let at = Position::new(Timestamp(record.time_ns), 0, index as u64 + 1);
-                Some((at, packet.five_tuple()?, record.wire_length, packet))
+                Some((at, record.wire_length, packet))
             })
             .collect();
         group.throughput(Throughput::Elements(packets.len() as u64));
         group.bench_function(format!("{clients} clients"), |bencher| {
             bencher.iter(|| {
                 let mut table = FlowTable::default();
-                for (at, five_tuple, bytes, packet) in &packets {
-                    table.add(*at, five_tuple, *bytes, packet);
+                for (at, bytes, packet) in &packets {
+                    table.add(*at, *bytes, packet);
                 }
+                table.settle();
                 table.len()
             });
         });

@@ -68,13 +68,7 @@ impl FlowKey {
 
     /// What the two ends speak.
     pub fn protocol(&self) -> Protocol {
-        match self.rest as u16 {
-            6 => Protocol::Tcp,
-            17 => Protocol::Udp,
-            ECHO => Protocol::IcmpEcho,
-            ICMP_OTHER => Protocol::IcmpOther,
-            number => Protocol::Other(number as u8),
-        }
+        protocol_from(self.rest as u16)
     }
 
     /// Address and port of one end.
@@ -121,21 +115,36 @@ impl Hash for FlowKey {
 
 /// A position that remembers which side sent the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct SidedPosition {
-    pub(super) at: Position,
-    pub(super) side: Side,
+pub struct SidedPosition {
+    /// Where the packet stands.
+    pub at: Position,
+    /// The side.
+    pub side: Side,
 }
 
-const ECHO: u16 = 256;
-const ICMP_OTHER: u16 = 257;
+/// Past the numbers of IP protocols.
+pub(super) const ECHO: u16 = 256;
+pub(super) const ICMP_OTHER: u16 = 257;
 
-fn protocol_number(protocol: Protocol) -> u16 {
+/// One number for each protocol.
+pub(super) fn protocol_number(protocol: Protocol) -> u16 {
     match protocol {
         Protocol::Tcp => 6,
         Protocol::Udp => 17,
         Protocol::IcmpEcho => ECHO,
         Protocol::IcmpOther => ICMP_OTHER,
         Protocol::Other(number) => u16::from(number),
+    }
+}
+
+/// The protocol of a number.
+pub(super) fn protocol_from(number: u16) -> Protocol {
+    match number {
+        6 => Protocol::Tcp,
+        17 => Protocol::Udp,
+        ECHO => Protocol::IcmpEcho,
+        ICMP_OTHER => Protocol::IcmpOther,
+        number => Protocol::Other(number as u8),
     }
 }
 

@@ -2,19 +2,23 @@
 //! record merges associatively, so that parts of an input combine in any order.
 //! Who opened a flow, and how it went, is read from the record after the merge.
 
+mod apart;
 mod community_id;
+mod compact;
+mod facts;
 mod icmp_error;
-mod initiator;
 mod key;
-mod openings;
+mod opening;
+mod partition;
 mod record;
 mod resolved;
 mod tcp_state;
 mod table;
 
 pub use community_id::community_id;
+pub use facts::FlowFacts;
 pub use icmp_error::{IcmpErrorSeen, IcmpErrors};
-pub use key::{FlowKey, Side};
-pub use record::FlowRecord;
+pub use key::{FlowKey, Side, SidedPosition};
+pub use opening::Opening;
 pub use resolved::{Flow, IcmpKinds, InitiatorBasis, State};
 pub use table::FlowTable;

@@ -1,177 +1,305 @@
-//! What is kept of a flow. Every field is a sum, a minimum, a maximum or a union, so that
-//! merging records is associative and commutative.
+//! What is kept of every flow, in 48 bytes. Every field is a sum, a minimum, a maximum or a
+//! union, so that merging records is associative and commutative. What few flows need beyond
+//! that stands apart.
 
+use super::apart::Apart;
+use super::facts::FlowFacts;
 use super::key::{Side, SidedPosition};
-use super::openings::Opening;
-use super::tcp_state::TcpSeen;
-use super::{IcmpKinds, InitiatorBasis};
-use crate::decode::{IcmpKind, Packet, Transport};
+use super::opening::Opening;
 use crate::net::{Position, Timestamp};
+
+/// What a packet adds to its flow.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival {
+    pub(super) at: Position,
+    pub(super) side: Side,
+    /// Frame bytes on the wire.
+    pub(super) bytes: u32,
+    /// Outermost VLAN identifier; 0 where there is none.
+    pub(super) vlan: u16,
+    /// Kinds of segments or messages, as in [`Record::seen`].
+    pub(super) seen: u8,
+    /// Who opens the flow, where the packet tells.
+    pub(super) opener: Option<Side>,
+    /// Initial sequence number, where the packet is a SYN of its sender.
+    pub(super) opening: Option<u32>,
+}
 
 /// What was seen of one flow, by side.
 #[derive(Clone, Copy, Debug)]
-pub struct FlowRecord {
-    /// The first packet, and who sent it.
-    pub(super) first: SidedPosition,
-    /// The first packet that tells who opens (SYN, SYN-ACK, echo), and who that is.
-    pub(super) opened: Option<SidedPosition>,
-    pub(super) last: Timestamp,
-    pub(super) packets: [u64; 2],
-    pub(super) bytes: [u64; 2],
-    /// The first distinct SYN; further ones are in the table's [`super::openings::Openings`].
-    pub(super) opening: Option<Opening>,
-    pub(super) vlan: Option<u16>,
-    pub(super) tcp: [TcpSeen; 2],
-    pub(super) icmp: IcmpKinds,
+pub(super) struct Record {
+    first: Position,
+    last: Timestamp,
+    /// Below 2^32; what is carried over stands apart.
+    packets: [u32; 2],
+    /// Below 2^32; what is carried over stands apart.
+    bytes: [u32; 2],
+    /// Of the opening kept here, where there is one.
+    sequence: u32,
+    /// Of the first packet; 0 where it had none.
+    vlan: u16,
+    /// Kinds of TCP segments, low side in the lower half; or kinds of ICMP messages.
+    seen: u8,
+    flags: u8,
 }
 
-impl FlowRecord {
+/// The sender of the first packet is the high side.
+const FIRST_HIGH: u8 = 1;
+/// An opening is kept here.
+const OPENING: u8 = 2;
+/// Its sender is the high side.
+const OPENING_HIGH: u8 = 4;
+/// The first packet that tells who opens is the first packet, and the low side opens.
+const LOW_OPENS_AT_FIRST: u8 = 8;
+/// The same for the high side.
+const HIGH_OPENS_AT_FIRST: u8 = 16;
+/// Something stands apart.
+const APART: u8 = 32;
+
+const OPENS_AT_FIRST: u8 = LOW_OPENS_AT_FIRST | HIGH_OPENS_AT_FIRST;
+
+/// Given where a record must put something apart.
+pub(super) trait ApartOf {
+    /// What stands apart of the flow, made where nothing does yet.
+    fn apart(&mut self) -> &mut Apart;
+}
+
+impl Record {
     /// A record of one packet.
     #[inline]
-    pub(super) fn new(at: Position, side: Side, bytes: u32, packet: &Packet<'_>) -> Self {
+    pub(super) fn new(arrival: &Arrival) -> Self {
+        let side = arrival.side.index();
         let mut record = Self {
-            first: SidedPosition { at, side },
-            opened: None,
-            last: at.time,
+            first: arrival.at,
+            last: arrival.at.time,
             packets: [0; 2],
             bytes: [0; 2],
-            opening: None,
-            vlan: packet.vlan,
-            tcp: [TcpSeen::default(); 2],
-            icmp: IcmpKinds::default(),
+            sequence: arrival.opening.unwrap_or(0),
+            vlan: arrival.vlan,
+            seen: arrival.seen,
+            flags: match arrival.side {
+                Side::Low => 0,
+                Side::High => FIRST_HIGH,
+            } | opens_at_first(arrival.opener)
+                | arrival.opening.map_or(0, |_| opening_of(arrival.side)),
         };
-        record.add(at, side, bytes, packet);
+        record.packets[side] = 1;
+        record.bytes[side] = arrival.bytes;
         record
     }
 
-    /// Adds a packet. Returns a SYN that differs from the one kept, for the table to keep.
-    #[inline]
-    pub(super) fn add(
-        &mut self,
-        at: Position,
-        side: Side,
-        bytes: u32,
-        packet: &Packet<'_>,
-    ) -> Option<Opening> {
-        self.count(SidedPosition { at, side }, u64::from(bytes), packet.vlan);
-        match packet.transport {
-            Transport::Tcp {
-                sequence, flags, ..
-            } => {
-                self.tcp[side.index()].add(flags);
-                let opener = TcpSeen::opener(flags, side)?;
-                self.opens(SidedPosition { at, side: opener });
-                let opening = Opening::new(side, sequence);
-                return if opener == side {
-                    self.keep_opening(opening)
-                } else {
-                    None
-                };
-            }
-            Transport::Icmp(kind) => self.add_icmp(at, side, kind),
-            Transport::Udp { .. }
-            | Transport::IcmpError(_)
-            | Transport::Fragment
-            | Transport::Other(_) => {}
-        }
-        None
-    }
-
-    /// Adds a fragment that was found to belong here.
-    pub(super) fn add_fragment(&mut self, at: Position, side: Side, bytes: u32) {
-        let vlan = self.vlan;
-        self.count(SidedPosition { at, side }, u64::from(bytes), vlan);
-    }
-
-    #[inline]
-    fn count(&mut self, from: SidedPosition, bytes: u64, vlan: Option<u16>) {
-        self.packets[from.side.index()] += 1;
-        self.bytes[from.side.index()] += bytes;
-        self.last = self.last.max(from.at.time);
-        if from < self.first {
-            self.first = from;
-            self.vlan = vlan;
+    /// A record that nothing was counted in yet, of a flow that begins like `facts`.
+    pub(super) fn blank(facts: &FlowFacts<'_>) -> Self {
+        let first = facts.first;
+        Self {
+            first: first.at,
+            last: first.at.time,
+            packets: [0; 2],
+            bytes: [0; 2],
+            sequence: 0,
+            vlan: facts.vlan.unwrap_or(0),
+            seen: 0,
+            flags: match first.side {
+                Side::Low => 0,
+                Side::High => FIRST_HIGH,
+            },
         }
     }
 
-    fn add_icmp(&mut self, at: Position, side: Side, kind: IcmpKind) {
-        let seen = match kind {
-            IcmpKind::EchoRequest => return self.opens(SidedPosition { at, side }),
-            IcmpKind::EchoReply => {
-                return self.opens(SidedPosition {
-                    at,
-                    side: side.other(),
-                });
-            }
-            IcmpKind::NeighbourDiscovery => IcmpKinds::NEIGHBOUR_DISCOVERY,
-            IcmpKind::MulticastListener => IcmpKinds::MULTICAST_LISTENER,
-            IcmpKind::Other(_) => IcmpKinds::OTHER,
-        };
-        self.icmp.0 |= seen;
+    /// Adds a packet; `false` where [`Self::add_rest`] must follow.
+    #[inline(always)]
+    pub(super) fn add(&mut self, arrival: &Arrival) -> bool {
+        let side = arrival.side.index();
+        let (packets, many) = self.packets[side].overflowing_add(1);
+        let (bytes, much) = self.bytes[side].overflowing_add(arrival.bytes);
+        let plain = !(many | much) & arrival.opener.is_none() & (arrival.at >= self.first);
+        if plain {
+            self.packets[side] = packets;
+            self.bytes[side] = bytes;
+            self.last = self.last.max(arrival.at.time);
+            self.seen |= arrival.seen;
+        }
+        plain
     }
 
-    fn opens(&mut self, opened: SidedPosition) {
-        self.opened = Some(self.opened.map_or(opened, |earlier| earlier.min(opened)));
-    }
-
-    fn keep_opening(&mut self, opening: Opening) -> Option<Opening> {
-        match self.opening {
-            Some(kept) => Some(opening).filter(|new| *new != kept),
-            None => {
-                self.opening = Some(opening);
-                None
-            }
+    /// Adds a packet that [`Self::add`] did not: one that opens, comes before the first, or
+    /// fills a counter.
+    pub(super) fn add_rest(&mut self, arrival: &Arrival, apart: &mut impl ApartOf) {
+        let side = arrival.side.index();
+        let (packets, many) = self.packets[side].overflowing_add(1);
+        let (bytes, much) = self.bytes[side].overflowing_add(arrival.bytes);
+        self.packets[side] = packets;
+        self.bytes[side] = bytes;
+        if many | much {
+            self.flags |= APART;
+            apart.apart().carry(side, many, much);
+        }
+        self.last = self.last.max(arrival.at.time);
+        self.seen |= arrival.seen;
+        self.begin(
+            SidedPosition {
+                at: arrival.at,
+                side: arrival.side,
+            },
+            arrival.vlan,
+            apart,
+        );
+        if let Some(opener) = arrival.opener {
+            let opened = SidedPosition {
+                at: arrival.at,
+                side: opener,
+            };
+            self.open(opened, apart);
+        }
+        if let Some(sequence) = arrival.opening {
+            self.keep(Opening::new(arrival.side, sequence), apart);
         }
     }
 
-    /// Adds what another part saw of the same flow. Returns its opening, where it is another one.
-    pub(super) fn merge(&mut self, other: &Self) -> Option<Opening> {
-        if other.first < self.first {
-            self.first = other.first;
-            self.vlan = other.vlan;
+    /// A packet of the flow: the first one, where none was before.
+    fn begin(&mut self, packet: SidedPosition, vlan: u16, apart: &mut impl ApartOf) {
+        if packet >= self.first() {
+            return;
         }
-        if let Some(opened) = other.opened {
-            self.opens(opened);
+        if let Some(opened) = self.opened_at_first() {
+            self.flags = self.flags & !OPENS_AT_FIRST | APART;
+            apart.apart().opened = Some(opened);
         }
-        self.last = self.last.max(other.last);
-        for side in [Side::Low, Side::High].map(Side::index) {
-            self.packets[side] += other.packets[side];
-            self.bytes[side] += other.bytes[side];
-            self.tcp[side] = self.tcp[side].union(other.tcp[side]);
-        }
-        self.icmp.0 |= other.icmp.0;
-        other.opening.and_then(|opening| self.keep_opening(opening))
-    }
-
-    /// The same record with its positions renumbered.
-    pub(super) fn renumber(&mut self, new: impl Fn(Position) -> Position) {
-        self.first.at = new(self.first.at);
-        if let Some(opened) = &mut self.opened {
-            opened.at = new(opened.at);
+        self.first = packet.at;
+        self.vlan = vlan;
+        self.flags &= !FIRST_HIGH;
+        if packet.side == Side::High {
+            self.flags |= FIRST_HIGH;
         }
     }
 
-    /// Whether the opening was seen, and what that makes the basis.
-    pub(super) fn opener(&self) -> Option<(Side, InitiatorBasis)> {
-        let opened = self.opened?;
-        let is_tcp = self.tcp.iter().any(|seen| !seen.is_empty());
-        let basis = if is_tcp {
-            InitiatorBasis::Handshake
-        } else if opened.at == self.first.at && opened.side == self.first.side {
-            InitiatorBasis::FirstPacket
+    /// A packet tells who opens: the first such one counts.
+    fn open(&mut self, opened: SidedPosition, apart: &mut impl ApartOf) {
+        let known = self.opened_at_first();
+        let known = known.or_else(|| self.has_apart().then(|| apart.apart().opened)?);
+        let earliest = known.map_or(opened, |known| known.min(opened));
+        self.flags &= !OPENS_AT_FIRST;
+        if earliest.at == self.first {
+            self.flags |= opens_at_first(Some(earliest.side));
         } else {
-            InitiatorBasis::Request
+            self.flags |= APART;
+            apart.apart().opened = Some(earliest);
+        }
+    }
+
+    /// An opening: kept here where it is the only one.
+    fn keep(&mut self, opening: Opening, apart: &mut impl ApartOf) {
+        match self.opening() {
+            None => {
+                self.sequence = opening.sequence;
+                self.flags |= opening_of(opening.side);
+            }
+            Some(kept) if kept == opening => {}
+            Some(_) => {
+                self.flags |= APART;
+                apart.apart().further.insert(opening);
+            }
+        }
+    }
+
+    /// Adds what was seen of the same flow elsewhere.
+    pub(super) fn merge(&mut self, facts: &FlowFacts<'_>, apart: &mut impl ApartOf) {
+        for side in [0, 1] {
+            let packets = u64::from(self.packets[side]) + (facts.packets[side] & LOW_HALF);
+            let bytes = u64::from(self.bytes[side]) + (facts.bytes[side] & LOW_HALF);
+            self.packets[side] = packets as u32;
+            self.bytes[side] = bytes as u32;
+            let packets = (packets & !LOW_HALF) + (facts.packets[side] & !LOW_HALF);
+            let bytes = (bytes & !LOW_HALF) + (facts.bytes[side] & !LOW_HALF);
+            if packets | bytes != 0 {
+                self.flags |= APART;
+                apart.apart().add(side, packets, bytes);
+            }
+        }
+        self.last = self.last.max(facts.last);
+        self.seen |= facts.seen;
+        self.begin(facts.first, facts.vlan.unwrap_or(0), apart);
+        if let Some(opened) = facts.opened {
+            self.open(opened, apart);
+        }
+        for opening in facts.openings() {
+            self.keep(opening, apart);
+        }
+    }
+
+    /// The record in words, with what stands apart.
+    pub(super) fn facts<'a>(&self, apart: Option<&'a Apart>) -> FlowFacts<'a> {
+        let carried = |of: fn(&Apart) -> [u64; 2], side: usize| apart.map_or(0, |it| of(it)[side]);
+        let sum = |low: [u32; 2], of: fn(&Apart) -> [u64; 2]| {
+            [0, 1].map(|side| u64::from(low[side]) + carried(of, side))
         };
-        Some((opened.side, basis))
+        FlowFacts {
+            first: self.first(),
+            opened: self
+                .opened_at_first()
+                .or_else(|| apart.and_then(|apart| apart.opened)),
+            last: self.last,
+            packets: sum(self.packets, |apart| apart.packets),
+            bytes: sum(self.bytes, |apart| apart.bytes),
+            opening: self.opening(),
+            further: apart.map_or(&[], |apart| apart.further.as_slice()),
+            vlan: Some(self.vlan).filter(|vlan| *vlan != 0),
+            seen: self.seen,
+        }
+    }
+
+    /// The same record with its first packet renumbered.
+    pub(super) fn renumber(&mut self, new: impl Fn(Position) -> Position) {
+        self.first = new(self.first);
+    }
+
+    pub(super) fn has_apart(&self) -> bool {
+        self.flags & APART != 0
+    }
+
+    fn first(&self) -> SidedPosition {
+        SidedPosition {
+            at: self.first,
+            side: side(self.flags, FIRST_HIGH),
+        }
+    }
+
+    fn opened_at_first(&self) -> Option<SidedPosition> {
+        (self.flags & OPENS_AT_FIRST != 0).then(|| SidedPosition {
+            at: self.first,
+            side: side(self.flags, HIGH_OPENS_AT_FIRST),
+        })
+    }
+
+    fn opening(&self) -> Option<Opening> {
+        (self.flags & OPENING != 0)
+            .then(|| Opening::new(side(self.flags, OPENING_HIGH), self.sequence))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+const LOW_HALF: u64 = u32::MAX as u64;
 
-    #[test]
-    fn a_flow_takes_no_more_than_is_promised() {
-        assert!(size_of::<(super::super::FlowKey, FlowRecord)>() <= 144);
+fn side(flags: u8, high: u8) -> Side {
+    if flags & high == 0 {
+        Side::Low
+    } else {
+        Side::High
+    }
+}
+
+#[inline]
+fn opens_at_first(opener: Option<Side>) -> u8 {
+    match opener {
+        None => 0,
+        Some(Side::Low) => LOW_OPENS_AT_FIRST,
+        Some(Side::High) => HIGH_OPENS_AT_FIRST,
+    }
+}
+
+#[inline]
+fn opening_of(side: Side) -> u8 {
+    match side {
+        Side::Low => OPENING,
+        Side::High => OPENING | OPENING_HIGH,
     }
 }

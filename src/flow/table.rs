@@ -1,99 +1,402 @@
 //! The table of flows of a part of the input.
 
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
+use std::net::IpAddr;
 
-use super::initiator::initiator;
-use super::key::{FlowKey, Side};
-use super::openings::{MAX_OPENINGS_PER_FLOW, Openings};
-use super::record::FlowRecord;
-use super::{Flow, IcmpErrors, State, tcp_state};
-use crate::decode::Packet;
-use crate::net::{FiveTuple, Position, Protocol, ServicePorts};
+use foldhash::fast::SeedableRandomState;
 
-/// Flows by five-tuple. The hash is seeded by the process: whoever sends packets chooses the keys.
-#[derive(Clone, Debug, Default)]
+use super::compact::{CompactKey, V4, V6, seed};
+use super::facts::FlowFacts;
+use super::key::{ECHO, FlowKey, ICMP_OTHER, Side, protocol_number};
+use super::opening::MAX_OPENINGS_PER_FLOW;
+use super::partition::{Entry, Partition};
+use super::record::{Arrival, Record};
+use super::tcp_state::TcpSeen;
+use super::{Flow, IcmpErrors, IcmpKinds, State, tcp_state};
+use crate::decode::{IcmpKind, Packet, Transport};
+use crate::net::{Position, Protocol, ServicePorts};
+
+/// Partitions of the table, a power of two: enough for threads to share the merge evenly.
+const PARTITIONS: usize = 64;
+/// Packets that wait for their flows to be looked up together, so that the ways to memory overlap.
+const WAITING: usize = 64;
+
+/// Flows by five-tuple.
+///
+/// Packets wait to be laid at their flows some at a time: [`Self::settle`] must come before the
+/// flows are read.
+#[derive(Clone)]
 pub struct FlowTable {
-    flows: HashMap<FlowKey, FlowRecord, foldhash::fast::RandomState>,
-    openings: Openings,
+    v4: Family<EntryV4>,
+    v6: Family<EntryV6>,
+    seed: SeedableRandomState,
+}
+
+/// The flows of one address family.
+#[derive(Clone)]
+struct Family<E: Entry> {
+    partitions: Box<[Partition<E>; PARTITIONS]>,
+    waiting: Vec<Waiting<E::Key>>,
+}
+
+#[derive(Clone)]
+struct Waiting<K> {
+    key: K,
+    hash: u64,
+    arrival: Arrival,
+}
+
+/// A flow between two IPv4 addresses: one line of the cache.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct EntryV4 {
+    key: V4,
+    record: Record,
+}
+
+/// A flow between two IPv6 addresses.
+#[derive(Clone, Copy)]
+struct EntryV6 {
+    key: V6,
+    record: Record,
+}
+
+macro_rules! entry {
+    ($entry:ident, $key:ident) => {
+        impl Entry for $entry {
+            type Key = $key;
+
+            #[inline(always)]
+            fn new(key: $key, record: Record) -> Self {
+                Self { key, record }
+            }
+
+            #[inline(always)]
+            fn key(&self) -> &$key {
+                &self.key
+            }
+
+            #[inline(always)]
+            fn record(&self) -> &Record {
+                &self.record
+            }
+
+            #[inline(always)]
+            fn record_mut(&mut self) -> &mut Record {
+                &mut self.record
+            }
+        }
+    };
+}
+
+entry!(EntryV4, V4);
+entry!(EntryV6, V6);
+
+impl Default for FlowTable {
+    fn default() -> Self {
+        Self {
+            v4: Family::default(),
+            v6: Family::default(),
+            seed: seed(),
+        }
+    }
+}
+
+impl<E: Entry> Default for Family<E> {
+    fn default() -> Self {
+        Self {
+            partitions: Box::new(std::array::from_fn(|_| Partition::default())),
+            waiting: Vec::new(),
+        }
+    }
+}
+
+impl<E: Entry> Family<E> {
+    #[inline(always)]
+    fn add(
+        &mut self,
+        (key, side): (E::Key, Side),
+        of: Seen,
+        packet: At,
+        seed: &SeedableRandomState,
+    ) {
+        self.waiting.push(Waiting {
+            key,
+            hash: key.hash(seed),
+            arrival: packet.arrival(side, of),
+        });
+        if self.waiting.len() == WAITING {
+            self.settle(seed);
+        }
+    }
+
+    /// Lays the packets that wait at their flows. Three passes: what one packet waits for in
+    /// memory, the next ones wait for at the same time.
+    fn settle(&mut self, seed: &SeedableRandomState) {
+        let mut slots = [0; WAITING];
+        for (slot, packet) in slots.iter_mut().zip(&self.waiting) {
+            *slot = self.partitions[partition(packet.hash)].first_slot(packet.hash);
+        }
+        let mut numbers = [None; WAITING];
+        for ((number, slot), packet) in numbers.iter_mut().zip(slots).zip(&self.waiting) {
+            let partition = &self.partitions[partition(packet.hash)];
+            *number = partition.number_at(slot, packet.hash, &packet.key);
+        }
+        for (number, packet) in numbers.into_iter().zip(&self.waiting) {
+            let partition = &mut self.partitions[partition(packet.hash)];
+            match number {
+                Some(number) => partition.add_to(number, &packet.arrival),
+                None => partition.add(&packet.key, packet.hash, &packet.arrival, seed),
+            }
+        }
+        self.waiting.clear();
+    }
+
+    /// Adds what was seen of a flow elsewhere, if it is of this family.
+    fn insert(&mut self, key: &FlowKey, facts: &FlowFacts<'_>, seed: &SeedableRandomState) {
+        if let Some(key) = E::Key::compact(key) {
+            self.partitions[partition(key.hash(seed))].insert(&key, facts, seed);
+        }
+    }
+
+    /// Adds a packet to a flow that is there; `false` where it is not.
+    fn add_existing(
+        &mut self,
+        key: &FlowKey,
+        arrival: &Arrival,
+        seed: &SeedableRandomState,
+    ) -> bool {
+        let Some(key) = E::Key::compact(key) else {
+            return false;
+        };
+        let hash = key.hash(seed);
+        let partition = &mut self.partitions[partition(hash)];
+        let number = partition.find(&key, hash);
+        if let Some(number) = number {
+            partition.add_to(number, arrival);
+        }
+        number.is_some()
+    }
+
+    fn len(&self) -> usize {
+        self.partitions.iter().map(Partition::len).sum()
+    }
+}
+
+/// The bits of a hash that no index uses, nor its tags.
+#[inline(always)]
+fn partition(hash: u64) -> usize {
+    (hash >> (64 - PARTITIONS.trailing_zeros())) as usize
+}
+
+/// Where a packet stands, and what it weighs.
+#[derive(Clone, Copy)]
+struct At {
+    position: Position,
+    bytes: u32,
+    vlan: u16,
+}
+
+/// What the transport of a packet says.
+#[derive(Clone, Copy)]
+struct Seen {
+    protocol: u16,
+    ports: [u16; 2],
+    /// Bits of TCP or ICMP, by the sender's view.
+    bits: u8,
+    opens: Opens,
+    sequence: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opens {
+    No,
+    Sender,
+    Receiver,
+}
+
+impl At {
+    #[inline(always)]
+    fn arrival(self, side: Side, of: Seen) -> Arrival {
+        let is_tcp = of.protocol == 6;
+        Arrival {
+            at: self.position,
+            side,
+            bytes: self.bytes,
+            vlan: self.vlan,
+            seen: match (is_tcp, side) {
+                (true, Side::High) => of.bits << 4,
+                _ => of.bits,
+            },
+            opener: match of.opens {
+                Opens::No => None,
+                Opens::Sender => Some(side),
+                Opens::Receiver => Some(side.other()),
+            },
+            opening: (is_tcp && of.opens == Opens::Sender).then_some(of.sequence),
+        }
+    }
+}
+
+impl Seen {
+    /// `None` for what belongs to no flow by itself.
+    #[inline(always)]
+    fn new(transport: &Transport<'_>) -> Option<Self> {
+        let plain = |protocol, ports| Self {
+            protocol,
+            ports,
+            bits: 0,
+            opens: Opens::No,
+            sequence: 0,
+        };
+        Some(match *transport {
+            Transport::Tcp {
+                source_port,
+                destination_port,
+                sequence,
+                flags,
+                ..
+            } => Self {
+                bits: TcpSeen::bit(flags),
+                opens: match (TcpSeen::is_syn(flags), TcpSeen::is_syn_ack(flags)) {
+                    (false, _) => Opens::No,
+                    (true, false) => Opens::Sender,
+                    (true, true) => Opens::Receiver,
+                },
+                sequence,
+                ..plain(6, [source_port, destination_port])
+            },
+            Transport::Udp {
+                source_port,
+                destination_port,
+                ..
+            } => plain(17, [source_port, destination_port]),
+            Transport::Icmp(kind) => Self::icmp(kind, plain(ICMP_OTHER, [0; 2])),
+            Transport::Other(number) => plain(protocol_number(Protocol::Other(number)), [0; 2]),
+            Transport::Fragment | Transport::IcmpError(_) => return None,
+        })
+    }
+
+    fn icmp(kind: IcmpKind, other: Self) -> Self {
+        let echo = |opens| Self {
+            protocol: ECHO,
+            opens,
+            ..other
+        };
+        let seen = |bits| Self { bits, ..other };
+        match kind {
+            IcmpKind::EchoRequest => echo(Opens::Sender),
+            IcmpKind::EchoReply => echo(Opens::Receiver),
+            IcmpKind::NeighbourDiscovery => seen(IcmpKinds::NEIGHBOUR_DISCOVERY),
+            IcmpKind::MulticastListener => seen(IcmpKinds::MULTICAST_LISTENER),
+            IcmpKind::Other(_) => seen(IcmpKinds::OTHER),
+        }
+    }
 }
 
 impl FlowTable {
     /// Openings of one flow are counted up to this.
     pub const OPENINGS_LIMIT: u64 = MAX_OPENINGS_PER_FLOW as u64;
+    /// How many partitions the flows stand in.
+    pub const PARTITIONS: usize = PARTITIONS;
 
-    /// Adds a packet of `bytes` on the wire to its flow.
-    #[inline]
-    pub fn add(&mut self, at: Position, five_tuple: &FiveTuple, bytes: u32, packet: &Packet<'_>) {
-        let (key, side) = FlowKey::new(five_tuple);
-        let further = match self.flows.entry(key) {
-            Entry::Occupied(mut entry) => entry.get_mut().add(at, side, bytes, packet),
-            Entry::Vacant(entry) => {
-                entry.insert(FlowRecord::new(at, side, bytes, packet));
-                None
-            }
+    /// Adds a packet of `bytes` on the wire to its flow; `false` where it belongs to none by
+    /// itself (a fragment that begins nothing, an ICMP error).
+    #[inline(always)]
+    pub fn add(&mut self, position: Position, bytes: u32, packet: &Packet<'_>) -> bool {
+        let Some(seen) = Seen::new(&packet.transport) else {
+            return false;
         };
-        if let Some(opening) = further {
-            self.openings.insert(key, opening);
+        let at = At {
+            position,
+            bytes,
+            vlan: packet.vlan.unwrap_or(0),
+        };
+        let [from, to] = seen.ports;
+        match (packet.source, packet.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let key = V4::new((source, from), (destination, to), seen.protocol);
+                self.v4.add(key, seen, at, &self.seed);
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                let key = V6::new((source, from), (destination, to), seen.protocol);
+                self.v6.add(key, seen, at, &self.seed);
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
         }
+        true
+    }
+
+    /// Lays the packets that wait at their flows.
+    pub fn settle(&mut self) {
+        self.v4.settle(&self.seed);
+        self.v6.settle(&self.seed);
     }
 
     /// Adds a fragment sent by `side` of a flow; `false` where there is no such flow.
     pub fn add_fragment(&mut self, at: Position, key: &FlowKey, side: Side, bytes: u32) -> bool {
-        match self.flows.get_mut(key) {
-            Some(record) => {
-                record.add_fragment(at, side, bytes);
-                true
-            }
-            None => false,
-        }
+        let arrival = Arrival {
+            at,
+            side,
+            bytes,
+            vlan: 0,
+            seen: 0,
+            opener: None,
+            opening: None,
+        };
+        self.v4.add_existing(key, &arrival, &self.seed)
+            || self.v6.add_existing(key, &arrival, &self.seed)
+    }
+
+    /// Adds what was seen of a flow elsewhere.
+    pub fn insert(&mut self, key: &FlowKey, facts: &FlowFacts<'_>) {
+        self.v4.insert(key, facts, &self.seed);
+        self.v6.insert(key, facts, &self.seed);
     }
 
     /// Adds the flows of another part.
-    pub fn merge(&mut self, mut other: Self) {
-        // Merging commutes, so the smaller table moves.
-        if self.flows.len() < other.flows.len() {
-            std::mem::swap(self, &mut other);
+    pub fn merge(&mut self, other: Self) {
+        for (mine, theirs) in self.v4.partitions.iter_mut().zip(*other.v4.partitions) {
+            mine.merge(theirs, &self.seed);
         }
-        self.openings.merge(other.openings);
-        for (key, record) in other.flows {
-            match self.flows.entry(key) {
-                Entry::Occupied(mut entry) => {
-                    if let Some(opening) = entry.get_mut().merge(&record) {
-                        self.openings.insert(key, opening);
-                    }
-                }
-                Entry::Vacant(entry) => {
-                    entry.insert(record);
-                }
-            }
+        for (mine, theirs) in self.v6.partitions.iter_mut().zip(*other.v6.partitions) {
+            mine.merge(theirs, &self.seed);
         }
     }
 
     /// The same flows with their positions renumbered.
     pub fn renumber(&mut self, new: impl Fn(Position) -> Position) {
-        for record in self.flows.values_mut() {
-            record.renumber(&new);
+        for partition in self.v4.partitions.iter_mut() {
+            partition.renumber(&new);
+        }
+        for partition in self.v6.partitions.iter_mut() {
+            partition.renumber(&new);
         }
     }
 
     /// How many flows there are.
     pub fn len(&self) -> usize {
-        self.flows.len()
+        self.v4.len() + self.v6.len()
     }
 
     /// Whether there is no flow.
     pub fn is_empty(&self) -> bool {
-        self.flows.is_empty()
+        self.len() == 0
+    }
+
+    /// What was seen of every flow of one partition, in no particular order.
+    pub fn facts_of(&self, partition: usize) -> impl Iterator<Item = (FlowKey, FlowFacts<'_>)> {
+        let v4 = self.v4.partitions[partition].facts();
+        v4.chain(self.v6.partitions[partition].facts())
     }
 
     /// Flows whose openings are no longer counted.
     pub fn flows_at_openings_limit(&self) -> u64 {
-        self.openings.saturated()
+        let v4 = self.v4.partitions.iter();
+        let v6 = self.v6.partitions.iter();
+        v4.map(|partition| partition.at_openings_limit(&self.seed))
+            .chain(v6.map(|partition| partition.at_openings_limit(&self.seed)))
+            .sum()
     }
-
-    /// How many partitions the flows stand in.
-    pub const PARTITIONS: usize = 1;
 
     /// The flows of one partition from their initiators' sides, in no particular order.
     pub fn flows_of<'a>(
@@ -102,58 +405,58 @@ impl FlowTable {
         errors: &'a IcmpErrors,
         services: &'a ServicePorts,
     ) -> impl Iterator<Item = Flow> + 'a {
-        debug_assert!(partition < Self::PARTITIONS);
-        self.flows(errors, services)
+        self.facts_of(partition)
+            .map(move |(key, facts)| resolve(&key, &facts, errors, services))
     }
+}
 
-    /// Every flow from its initiator's side, in no particular order.
-    pub fn flows<'a>(
-        &'a self,
-        errors: &'a IcmpErrors,
-        services: &'a ServicePorts,
-    ) -> impl Iterator<Item = Flow> + 'a {
-        self.flows
-            .iter()
-            .map(move |(key, record)| self.resolve(key, record, errors, services))
+impl std::fmt::Debug for FlowTable {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("FlowTable")
+            .field("flows", &self.len())
+            .finish_non_exhaustive()
     }
+}
 
-    fn resolve(
-        &self,
-        key: &FlowKey,
-        record: &FlowRecord,
-        errors: &IcmpErrors,
-        services: &ServicePorts,
-    ) -> Flow {
-        let (side, initiator_basis) = initiator(key, record, services);
-        let (from, to) = (side.index(), side.other().index());
-        let protocol = key.protocol();
-        let icmp_error = errors.of_flow(key);
-        let tcp = [record.tcp[from], record.tcp[to]];
-        let answered = record.packets[from] > 0 && record.packets[to] > 0;
-        let state = match protocol {
-            Protocol::Tcp => tcp_state::state(tcp[0], tcp[1]),
-            _ if answered => State::Answered,
-            _ if icmp_error.is_some_and(|error| error.unreachable) => State::Unreachable,
-            _ => State::Unanswered,
-        };
-        Flow {
-            protocol,
-            initiator: key.endpoint(side),
-            responder: key.endpoint(side.other()),
-            initiator_basis,
-            first: record.first.at,
-            last: record.last,
-            initiator_packets: record.packets[from],
-            responder_packets: record.packets[to],
-            initiator_bytes: record.bytes[from],
-            responder_bytes: record.bytes[to],
-            connections: self.openings.count(key, record.opening),
-            state,
-            handshake_completed: protocol == Protocol::Tcp
-                && tcp_state::handshake_completed(tcp[0], tcp[1]),
-            icmp_error,
-            vlan: record.vlan,
-            icmp_kinds: record.icmp,
-        }
+fn resolve(
+    key: &FlowKey,
+    facts: &FlowFacts<'_>,
+    errors: &IcmpErrors,
+    services: &ServicePorts,
+) -> Flow {
+    let (side, initiator_basis) = facts.initiator(key, services);
+    let (from, to) = (side.index(), side.other().index());
+    let protocol = key.protocol();
+    let icmp_error = errors.of_flow(key);
+    let tcp = TcpSeen::sides(facts.seen);
+    let (initiator, responder) = (tcp[from], tcp[to]);
+    let answered = facts.packets[from] > 0 && facts.packets[to] > 0;
+    let state = match protocol {
+        Protocol::Tcp => tcp_state::state(initiator, responder),
+        _ if answered => State::Answered,
+        _ if icmp_error.is_some_and(|error| error.unreachable) => State::Unreachable,
+        _ => State::Unanswered,
+    };
+    Flow {
+        protocol,
+        initiator: key.endpoint(side),
+        responder: key.endpoint(side.other()),
+        initiator_basis,
+        first: facts.first.at,
+        last: facts.last,
+        initiator_packets: facts.packets[from],
+        responder_packets: facts.packets[to],
+        initiator_bytes: facts.bytes[from],
+        responder_bytes: facts.bytes[to],
+        connections: facts.connections(),
+        state,
+        handshake_completed: protocol == Protocol::Tcp
+            && tcp_state::handshake_completed(initiator, responder),
+        icmp_error,
+        vlan: facts.vlan,
+        icmp_kinds: match protocol {
+            Protocol::IcmpOther => IcmpKinds(facts.seen),
+            _ => IcmpKinds::default(),
+        },
     }
 }

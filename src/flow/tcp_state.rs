@@ -1,7 +1,6 @@
 //! How a TCP flow went, from the kinds of segments that each side sent.
 
 use super::State;
-use super::key::Side;
 use crate::decode::TcpFlags;
 
 /// Kinds of segments that one side of a flow sent, as bits.
@@ -15,38 +14,39 @@ impl TcpSeen {
     /// Any segment of a conversation under way: neither SYN nor RST.
     const PLAIN: u8 = 8;
 
-    /// Adds a segment.
-    #[inline]
-    pub(super) fn add(&mut self, flags: TcpFlags) {
-        self.0 |= if flags.has(TcpFlags::SYN | TcpFlags::ACK) {
+    /// The bit of a segment.
+    #[inline(always)]
+    pub(super) fn bit(flags: TcpFlags) -> u8 {
+        if Self::is_syn_ack(flags) {
             Self::SYN_ACK
-        } else if flags.has(TcpFlags::SYN) {
+        } else if Self::is_syn(flags) {
             Self::SYN
         } else if flags.has(TcpFlags::RST) {
             Self::RST
         } else {
             Self::PLAIN
-        };
-    }
-
-    pub(super) fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    pub(super) fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// Who opens, by a SYN or SYN-ACK sent from `side`.
-    #[inline]
-    pub(super) fn opener(flags: TcpFlags, side: Side) -> Option<Side> {
-        if !flags.has(TcpFlags::SYN) {
-            None
-        } else if flags.has(TcpFlags::ACK) {
-            Some(side.other())
-        } else {
-            Some(side)
         }
+    }
+
+    /// Whether a segment opens, or answers an opening.
+    #[inline(always)]
+    pub(super) fn is_syn(flags: TcpFlags) -> bool {
+        flags.has(TcpFlags::SYN)
+    }
+
+    /// Whether a segment answers an opening.
+    #[inline(always)]
+    pub(super) fn is_syn_ack(flags: TcpFlags) -> bool {
+        flags.has(TcpFlags::SYN | TcpFlags::ACK)
+    }
+
+    /// The bits of both sides, the low side's in the lower half.
+    pub(super) fn sides(seen: u8) -> [Self; 2] {
+        [Self(seen & 0xf), Self(seen >> 4)]
+    }
+
+    fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     fn has(self, bit: u8) -> bool {
@@ -100,7 +100,9 @@ mod tests {
     fn of(initiator: &[u8], responder: &[u8]) -> State {
         let seen = |flags: &[u8]| {
             let mut seen = TcpSeen::default();
-            flags.iter().for_each(|flags| seen.add(TcpFlags(*flags)));
+            flags
+                .iter()
+                .for_each(|flags| seen.0 |= TcpSeen::bit(TcpFlags(*flags)));
             seen
         };
         state(seen(initiator), seen(responder))

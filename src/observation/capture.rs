@@ -107,10 +107,10 @@ pub(super) struct Placement {
     frames_before: u64,
 }
 
-impl Placement {
-    pub(super) fn place(self, at: Position) -> Position {
-        Position::new(at.time, self.capture, self.frames_before + at.frame())
-    }
+/// A position numbered by piece, in its capture.
+pub(super) fn place(placements: &[Placement], at: Position) -> Position {
+    let piece = &placements[at.capture()];
+    Position::new(at.time, piece.capture, piece.frames_before + at.frame())
 }
 
 /// Pieces joined into whole captures.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::capture::{CapturePiece, CaptureRecord, Order, interleave, join};
+use super::capture::{CapturePiece, CaptureRecord, Order, interleave, join, place};
 use super::fragment::Fragments;
-use super::keep::keep;
+use super::keep::{Keep, keep};
 use super::log::Log;
 use super::seen::{LimitReached, Observation, Tally};
 use crate::capture::{Frame, LinkType};
@@ -96,14 +96,15 @@ impl Part {
     /// Adds the next frames of the piece, numbered from the piece's beginning.
     #[inline]
     pub fn add(&mut self, frames: &[Frame<'_>]) {
+        self.count(frames);
         for frame in frames {
             self.add_frame(frame);
         }
+        self.flows.settle();
     }
 
-    #[inline]
+    #[inline(always)]
     fn add_frame(&mut self, frame: &Frame<'_>) {
-        self.count(frame);
         let at = Position::new(frame.time, 0, frame.number);
         let judged = self.window.holds(frame.time);
         if judged {
@@ -113,72 +114,86 @@ impl Part {
         match decode(frame) {
             Ok(Decoded::Packet(packet)) => self.add_packet(at, frame.wire_length, &packet, judged),
             Ok(Decoded::Link(protocol)) if judged => {
-                self.link
-                    .entry(protocol)
-                    .or_default()
-                    .add(frame.wire_length);
+                self.add_undecoded(frame.wire_length, Ok(protocol));
             }
-            Err(reason) if judged => *self.undecoded.entry(reason).or_default() += 1,
+            Err(reason) if judged => self.add_undecoded(frame.wire_length, Err(reason)),
             Ok(Decoded::Link(_)) | Err(_) => {}
         }
     }
 
-    #[inline]
-    fn count(&mut self, frame: &Frame<'_>) {
+    fn count(&mut self, frames: &[Frame<'_>]) {
         let piece = &mut self.pieces[0];
-        piece.frames = frame.number;
         let record = &mut piece.record;
-        record.packets += 1;
-        record.bytes += u64::from(frame.wire_length);
-        if frame.time.is_known() {
-            record.first = Some(
-                record
-                    .first
-                    .map_or(frame.time, |first| first.min(frame.time)),
-            );
-            record.last = record.last.max(Some(frame.time));
-        }
-        if self.last_link_type != Some(frame.link_type) {
-            self.last_link_type = Some(frame.link_type);
-            record.link_types.insert(frame.link_type);
+        for frame in frames {
+            piece.frames = frame.number;
+            record.packets += 1;
+            record.bytes += u64::from(frame.wire_length);
+            if frame.time.is_known() {
+                record.first = Some(
+                    record
+                        .first
+                        .map_or(frame.time, |first| first.min(frame.time)),
+                );
+                record.last = record.last.max(Some(frame.time));
+            }
+            if self.last_link_type != Some(frame.link_type) {
+                self.last_link_type = Some(frame.link_type);
+                record.link_types.insert(frame.link_type);
+            }
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn add_packet(&mut self, at: Position, bytes: u32, packet: &Packet<'_>, judged: bool) {
-        let Some(five_tuple) = packet.five_tuple() else {
-            return self.add_without_flow(at, bytes, packet, judged);
-        };
-        if judged {
-            self.flows.add(at, &five_tuple, bytes, packet);
-            if let Some(fragment) = packet.fragment {
-                let flow = FlowKey::new(&five_tuple);
-                self.fragments
-                    .add_first(at, packet.source, packet.destination, fragment, flow);
-            }
+        if packet.fragment.is_some() || matches!(packet.transport, Transport::IcmpError(_)) {
+            self.add_special(at, bytes, packet, judged);
+        } else if judged {
+            self.flows.add(at, bytes, packet);
         }
         if let Some(kept) = keep(packet) {
+            self.keep(at, packet, kept);
+        }
+    }
+
+    #[cold]
+    fn keep(&mut self, at: Position, packet: &Packet<'_>, kept: Keep<'_>) {
+        if let Some(five_tuple) = packet.five_tuple() {
             self.log.add(at, &five_tuple, kept);
         }
     }
 
     #[cold]
-    fn add_without_flow(&mut self, at: Position, bytes: u32, packet: &Packet<'_>, judged: bool) {
-        match (packet.transport, packet.fragment) {
-            (Transport::IcmpError(error), _) => {
-                let errors = if judged {
-                    self.icmp_errors.add(bytes);
-                    &mut self.errors
-                } else {
-                    &mut self.errors_outside
-                };
-                errors.add(at, packet.source, packet.ttl, &error);
+    fn add_undecoded(&mut self, bytes: u32, result: Result<LinkProtocol, Undecoded>) {
+        match result {
+            Ok(protocol) => self.link.entry(protocol).or_default().add(bytes),
+            Err(reason) => *self.undecoded.entry(reason).or_default() += 1,
+        }
+    }
+
+    /// Fragments, and ICMP errors, which belong to no flow by themselves.
+    #[cold]
+    fn add_special(&mut self, at: Position, bytes: u32, packet: &Packet<'_>, judged: bool) {
+        if let Transport::IcmpError(error) = &packet.transport {
+            let errors = if judged {
+                self.icmp_errors.add(bytes);
+                &mut self.errors
+            } else {
+                &mut self.errors_outside
+            };
+            return errors.add(at, packet.source, packet.ttl, error);
+        }
+        let Some(fragment) = packet.fragment.filter(|_| judged) else {
+            return;
+        };
+        let (source, destination) = (packet.source, packet.destination);
+        let fragments = &mut self.fragments;
+        match packet.five_tuple() {
+            Some(five_tuple) => {
+                self.flows.add(at, bytes, packet);
+                let flow = FlowKey::new(&five_tuple);
+                fragments.add_first(at, source, destination, fragment, flow);
             }
-            (_, Some(fragment)) if judged => {
-                self.fragments
-                    .add_later(at, packet.source, packet.destination, fragment, bytes);
-            }
-            _ => {}
+            None => fragments.add_later(at, source, destination, fragment, bytes),
         }
     }
 
@@ -223,10 +238,13 @@ impl Part {
     /// The whole, once every part is merged: fragments laid at their flows, the log in time order.
     pub fn finish(mut self) -> Observation {
         let (captures, placements) = join(std::mem::take(&mut self.pieces));
-        let place = |at: Position| placements[at.capture()].place(at);
-        self.renumber(place);
         let limits = self.limits();
         let without_first = self.fragments.settle(&mut self.flows);
+        // Flows are many: their positions are placed as they are read.
+        let in_capture = |at| place(&placements, at);
+        self.errors.renumber(in_capture);
+        self.errors_outside.renumber(in_capture);
+        self.log.renumber(in_capture);
         if without_first > 0 {
             self.undecoded
                 .insert(Undecoded::FragmentWithoutFirst, without_first);
@@ -234,6 +252,7 @@ impl Part {
         Observation {
             captures,
             flows: self.flows,
+            placements,
             errors: self.errors,
             errors_outside: self.errors_outside,
             log: self.log.into_entries(),

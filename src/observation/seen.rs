@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::capture::{Placement, place};
 use super::{CaptureRecord, LogEntry};
 use crate::decode::{LinkProtocol, Undecoded};
 use crate::flow::{Flow, FlowTable, IcmpErrorSeen, IcmpErrors};
@@ -45,6 +46,8 @@ pub struct LimitReached {
 pub struct Observation {
     pub(super) captures: Vec<CaptureRecord>,
     pub(super) flows: FlowTable,
+    /// Where the pieces that the flows' first packets are numbered in stand.
+    pub(super) placements: Vec<Placement>,
     pub(super) errors: IcmpErrors,
     pub(super) errors_outside: IcmpErrors,
     pub(super) log: Vec<LogEntry>,
@@ -64,7 +67,7 @@ impl Observation {
 
     /// Every flow from its initiator's side, in no particular order.
     pub fn flows<'a>(&'a self, services: &'a ServicePorts) -> impl Iterator<Item = Flow> + 'a {
-        self.flows.flows(&self.errors, services)
+        (0..self.flow_partitions()).flat_map(|partition| self.flows_of(partition, services))
     }
 
     /// How many partitions the flows stand in; each can be read by a thread of its own.
@@ -78,7 +81,11 @@ impl Observation {
         partition: usize,
         services: &'a ServicePorts,
     ) -> impl Iterator<Item = Flow> + 'a {
-        self.flows.flows_of(partition, &self.errors, services)
+        let flows = self.flows.flows_of(partition, &self.errors, services);
+        flows.map(|flow| Flow {
+            first: place(&self.placements, flow.first),
+            ..flow
+        })
     }
 
     /// How many flows there are.
