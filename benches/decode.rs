@@ -19,7 +19,9 @@ fn frames(criterion: &mut Criterion) {
     group.bench_function("ethernet", |bencher| {
         bencher.iter(|| {
             for (index, record) in records.iter().enumerate() {
-                let _ = black_box(decode(&frame(index + 1, record)));
+                let _ = black_box(decode(&frame(index + 1, record), |packet| {
+                    packet.five_tuple()
+                }));
             }
         });
     });

@@ -4,7 +4,7 @@
 mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use portolan::decode::{Decoded, Packet, decode};
+use portolan::decode::{Packet, decode};
 use portolan::flow::FlowTable;
 use portolan::net::{Position, Timestamp};
 
@@ -23,9 +23,7 @@ fn add(criterion: &mut Criterion) {
             .iter()
             .enumerate()
             .filter_map(|(index, record)| {
-                let Ok(Decoded::Packet(packet)) = decode(&frame(index + 1, record)) else {
-                    return None;
-                };
+                let packet = decode(&frame(index + 1, record), |packet| packet).ok()?;
                 let at = Position::new(Timestamp(record.time_ns), 0, index as u64 + 1);
                 Some((at, record.wire_length, packet))
             })

@@ -12,7 +12,7 @@ pub(super) const MAX_RECORD_BYTES: usize = 16 << 20;
 
 /// Bytes read at a time: large enough that system calls don't show, small enough for a
 /// second-level cache.
-pub(super) const DEFAULT_CAPACITY: usize = 1 << 20;
+pub(super) const DEFAULT_CAPACITY: usize = 1 << 18;
 
 /// The bytes of an input from [`Self::offset`] on, as far as they were read.
 pub(super) struct Buffer<R> {

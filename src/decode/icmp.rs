@@ -7,7 +7,7 @@ use super::{IcmpError, IcmpKind, Transport, Undecoded};
 /// Bytes of an ICMP error before the packet that it quotes.
 const HEADER_LENGTH: usize = 8;
 
-pub(super) fn v4<'a>(body: &Body<'a>) -> Result<Transport<'a>, Undecoded> {
+pub(super) fn v4(body: Body<'_>) -> Result<Transport<'_>, Undecoded> {
     let (kind, code) = kind_and_code(body)?;
     // Code 4 asks for smaller packets; time exceeded (11) means that none arrived.
     let unreachable = (kind == 3 && code != 4) || kind == 11;
@@ -19,7 +19,7 @@ pub(super) fn v4<'a>(body: &Body<'a>) -> Result<Transport<'a>, Undecoded> {
     })
 }
 
-pub(super) fn v6<'a>(body: &Body<'a>) -> Result<Transport<'a>, Undecoded> {
+pub(super) fn v6(body: Body<'_>) -> Result<Transport<'_>, Undecoded> {
     let (kind, code) = kind_and_code(body)?;
     Ok(match kind {
         128 => Transport::Icmp(IcmpKind::EchoRequest),
@@ -31,14 +31,14 @@ pub(super) fn v6<'a>(body: &Body<'a>) -> Result<Transport<'a>, Undecoded> {
     })
 }
 
-fn kind_and_code(body: &Body<'_>) -> Result<(u8, u8), Undecoded> {
+fn kind_and_code(body: Body<'_>) -> Result<(u8, u8), Undecoded> {
     match body.data {
         [kind, code, ..] => Ok((*kind, *code)),
         _ => Err(Undecoded::TransportHeaderCut),
     }
 }
 
-fn error<'a>(body: &Body<'a>, kind: u8, code: u8, unreachable: bool) -> Transport<'a> {
+fn error(body: Body<'_>, kind: u8, code: u8, unreachable: bool) -> Transport<'_> {
     // An error never answers an error (RFC 1122 3.2.2), so one level is enough.
     let quoted = match (body.depth, body.data.get(HEADER_LENGTH..)) {
         (Depth::Wire, Some(data)) => {
@@ -46,9 +46,9 @@ fn error<'a>(body: &Body<'a>, kind: u8, code: u8, unreachable: bool) -> Transpor
                 data,
                 wire_length: body.length.saturating_sub(HEADER_LENGTH).max(data.len()),
             };
-            packet(bytes, Depth::Quoted)
+            packet(bytes, None, Depth::Quoted, |packet| packet.five_tuple())
                 .ok()
-                .and_then(|packet| packet.five_tuple())
+                .flatten()
         }
         _ => None,
     };
@@ -84,7 +84,7 @@ mod tests {
             0x45, 0, 1, 0, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1,
         ]);
         message.extend([0xc0, 0, 0, 69, 0, 236, 0, 0]);
-        let Ok(Transport::IcmpError(error)) = v4(&body(&message, false)) else {
+        let Ok(Transport::IcmpError(error)) = v4(body(&message, false)) else {
             panic!("no error")
         };
         let quoted = error.quoted.unwrap();
@@ -101,7 +101,7 @@ mod tests {
             0x45, 0, 0, 48, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1,
         ]);
         message.extend(message.clone());
-        let Ok(Transport::IcmpError(error)) = v4(&body(&message, false)) else {
+        let Ok(Transport::IcmpError(error)) = v4(body(&message, false)) else {
             panic!("no error")
         };
         assert!(error.quoted.is_none());
@@ -110,9 +110,9 @@ mod tests {
     #[test]
     fn kinds_by_family() {
         let kind = |data: &[u8], is_v6: bool| match if is_v6 {
-            v6(&body(data, true))
+            v6(body(data, true))
         } else {
-            v4(&body(data, false))
+            v4(body(data, false))
         } {
             Ok(Transport::Icmp(kind)) => Some(kind),
             _ => None,
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(kind(&[13, 0], false), Some(IcmpKind::Other(13)));
         assert_eq!(kind(&[3, 4], false), None);
         assert_eq!(
-            v4(&body(&[8], false)).unwrap_err(),
+            v4(body(&[8], false)).unwrap_err(),
             Undecoded::TransportHeaderCut
         );
     }

@@ -20,23 +20,24 @@ pub(super) enum Depth {
     Quoted,
 }
 
-/// The IP packet at the start of `bytes`.
-#[inline]
-pub(super) fn decode(bytes: Bytes<'_>, vlan: Option<u16>) -> Result<Packet<'_>, Undecoded> {
-    packet(bytes, Depth::Wire).map(|packet| packet.in_vlan(vlan))
-}
-
-#[inline]
-pub(super) fn packet(bytes: Bytes<'_>, depth: Depth) -> Result<Packet<'_>, Undecoded> {
+/// Hands over the IP packet at the start of `bytes`.
+#[inline(always)]
+pub(super) fn packet<'a, R>(
+    bytes: Bytes<'a>,
+    vlan: Option<u16>,
+    depth: Depth,
+    take: impl FnOnce(Packet<'a>) -> R,
+) -> Result<R, Undecoded> {
     match bytes.data.first() {
+        Some(first) if first >> 4 == 4 => v4(bytes, vlan, depth, take),
+        Some(first) if first >> 4 == 6 => v6(bytes, vlan, depth).map(take),
         None => Err(Undecoded::IpHeaderCut),
-        Some(first) if first >> 4 == 4 => v4(bytes, depth),
-        Some(first) if first >> 4 == 6 => v6(bytes, depth),
         Some(_) => Err(Undecoded::IpHeader),
     }
 }
 
 /// What an IP packet carries: the protocol, the captured bytes, the bytes sent.
+#[derive(Clone, Copy)]
 pub(super) struct Body<'a> {
     pub(super) protocol: u8,
     pub(super) data: &'a [u8],
@@ -46,8 +47,13 @@ pub(super) struct Body<'a> {
     pub(super) depth: Depth,
 }
 
-#[inline]
-fn v4(bytes: Bytes<'_>, depth: Depth) -> Result<Packet<'_>, Undecoded> {
+#[inline(always)]
+fn v4<'a, R>(
+    bytes: Bytes<'a>,
+    vlan: Option<u16>,
+    depth: Depth,
+    take: impl FnOnce(Packet<'a>) -> R,
+) -> Result<R, Undecoded> {
     let header = Ipv4HeaderSlice::from_slice(bytes.data).map_err(|error| match error {
         etherparse::err::ipv4::HeaderSliceError::Len(_) => Undecoded::IpHeaderCut,
         etherparse::err::ipv4::HeaderSliceError::Content(_) => Undecoded::IpHeader,
@@ -75,17 +81,20 @@ fn v4(bytes: Bytes<'_>, depth: Depth) -> Result<Packet<'_>, Undecoded> {
         fragment,
         depth,
     };
-    Ok(Packet {
-        source: IpAddr::V4(header.source_addr()),
-        destination: IpAddr::V4(header.destination_addr()),
-        ttl: header.ttl(),
-        vlan: None,
-        fragment,
-        transport: transport::decode(&body)?,
+    transport::decode(body, |transport| {
+        take(Packet {
+            source: IpAddr::V4(header.source_addr()),
+            destination: IpAddr::V4(header.destination_addr()),
+            ttl: header.ttl(),
+            vlan,
+            fragment,
+            transport,
+        })
     })
 }
 
-fn v6(bytes: Bytes<'_>, depth: Depth) -> Result<Packet<'_>, Undecoded> {
+#[inline(never)]
+fn v6(bytes: Bytes<'_>, vlan: Option<u16>, depth: Depth) -> Result<Packet<'_>, Undecoded> {
     let header = Ipv6HeaderSlice::from_slice(bytes.data).map_err(|_| Undecoded::IpHeaderCut)?;
     let header_length = header.slice().len();
     // 0 means a jumbogram (RFC 2675) or segmentation offload: then the frame's length counts.
@@ -102,13 +111,13 @@ fn v6(bytes: Bytes<'_>, depth: Depth) -> Result<Packet<'_>, Undecoded> {
         depth,
     };
     skip_extension_headers(&mut body)?;
-    Ok(Packet {
+    transport::decode(body, |transport| Packet {
         source: IpAddr::V6(header.source_addr()),
         destination: IpAddr::V6(header.destination_addr()),
         ttl: header.hop_limit(),
-        vlan: None,
+        vlan,
         fragment: body.fragment,
-        transport: transport::decode(&body)?,
+        transport,
     })
 }
 
@@ -170,7 +179,7 @@ fn skip_extension_headers(body: &mut Body<'_>) -> Result<(), Undecoded> {
 }
 
 /// Without what lies past `length`: Ethernet pads short packets.
-#[inline]
+#[inline(always)]
 fn upto(data: &[u8], length: usize) -> &[u8] {
     data.get(..length).unwrap_or(data)
 }
@@ -181,7 +190,9 @@ mod tests {
     use super::*;
 
     fn decoded(data: &[u8], wire_length: usize) -> Result<Packet<'_>, Undecoded> {
-        packet(Bytes { data, wire_length }, Depth::Wire)
+        packet(Bytes { data, wire_length }, None, Depth::Wire, |packet| {
+            packet
+        })
     }
 
     fn udp_v4(total_length: u16, fragment: u16) -> Vec<u8> {

@@ -3,7 +3,8 @@
 
 use etherparse::{Ethernet2HeaderSlice, SingleVlanHeaderSlice};
 
-use super::{Decoded, LinkProtocol, Packet, Undecoded, ip};
+use super::ip::{self, Depth};
+use super::{LinkProtocol, NoPacket, Packet, Undecoded};
 use crate::capture::{Frame, LinkType};
 
 /// Link types that are decoded (<https://www.tcpdump.org/linktypes.html>).
@@ -24,19 +25,24 @@ const MAX_VLAN_TAGS: usize = 8;
 /// Smallest EtherType; below it the field is a length (IEEE 802.3).
 const MIN_ETHER_TYPE: u16 = 0x0600;
 
-pub(super) fn decode<'a>(frame: &Frame<'a>) -> Result<Decoded<'a>, Undecoded> {
+/// Hands over the packet in a frame.
+#[inline(always)]
+pub(super) fn packet<'a, R>(
+    frame: &Frame<'a>,
+    take: impl FnOnce(Packet<'a>) -> R,
+) -> Result<R, NoPacket> {
+    let place = match frame.link_type.0 {
+        1 => ethernet(frame.data),
+        _ => other_link(frame.link_type, frame.data),
+    }?;
+    // Headers that were captured were on the wire.
     let wire_length = frame.wire_length.max(frame.data.len() as u32) as usize;
     let bytes = Bytes {
-        data: frame.data,
-        wire_length,
+        data: &frame.data[place.offset..],
+        wire_length: wire_length - place.offset,
     };
-    match frame.link_type.0 {
-        1 => ethernet(bytes),
-        0 | 108 => loopback(bytes),
-        12 | 14 | 101 | 228 | 229 => raw(bytes),
-        113 => linux_cooked(bytes),
-        _ => Err(Undecoded::LinkType),
-    }
+    let vlan = Some(place.vlan).filter(|id| *id != 0);
+    Ok(ip::packet(bytes, vlan, Depth::Wire, take)?)
 }
 
 /// What is left of a frame: captured bytes, and how many there were on the wire.
@@ -46,108 +52,109 @@ pub(super) struct Bytes<'a> {
     pub(super) wire_length: usize,
 }
 
-impl<'a> Bytes<'a> {
-    /// Without the first `length` bytes, which must have been captured.
-    fn after(self, length: usize) -> Self {
-        Self {
-            data: &self.data[length..],
-            wire_length: self.wire_length - length,
-        }
+/// Where IP begins in a frame, at most at its end.
+#[derive(Clone, Copy)]
+struct Place {
+    offset: usize,
+    /// Outermost VLAN identifier; 0 where there is none.
+    vlan: u16,
+}
+
+impl Place {
+    fn at(offset: usize) -> Self {
+        Self { offset, vlan: 0 }
+    }
+}
+
+/// Links that are rarer than Ethernet: kept out of its way.
+#[inline(never)]
+fn other_link(link_type: LinkType, data: &[u8]) -> Result<Place, NoPacket> {
+    match link_type.0 {
+        0 | 108 => loopback(data),
+        12 | 14 | 101 | 228 | 229 => Ok(Place::at(0)),
+        113 => linux_cooked(data),
+        _ => Err(Undecoded::LinkType.into()),
     }
 }
 
 /// Ethernet II and IEEE 802.3.
-#[inline]
-fn ethernet(bytes: Bytes<'_>) -> Result<Decoded<'_>, Undecoded> {
-    let header =
-        Ethernet2HeaderSlice::from_slice(bytes.data).map_err(|_| Undecoded::LinkHeaderCut)?;
-    ether_type(header.ether_type().0, bytes.after(14))
+#[inline(always)]
+fn ethernet(data: &[u8]) -> Result<Place, NoPacket> {
+    const HEADER_LENGTH: usize = 14;
+    let header = Ethernet2HeaderSlice::from_slice(data).map_err(|_| Undecoded::LinkHeaderCut)?;
+    match header.ether_type().0 {
+        0x0800 | 0x86dd => Ok(Place::at(HEADER_LENGTH)),
+        kind => ether_type(kind, data, HEADER_LENGTH),
+    }
 }
 
 /// Linux cooked capture v1. Read by hand: etherparse refuses hardware types other than five, and
 /// loopback (772) and tunnels (65534) are common.
-fn linux_cooked(bytes: Bytes<'_>) -> Result<Decoded<'_>, Undecoded> {
+fn linux_cooked(data: &[u8]) -> Result<Place, NoPacket> {
     const HEADER_LENGTH: usize = 16;
-    let header = bytes
-        .data
-        .get(..HEADER_LENGTH)
-        .ok_or(Undecoded::LinkHeaderCut)?;
-    let protocol = u16::from_be_bytes([header[14], header[15]]);
+    let header = data.get(..HEADER_LENGTH).ok_or(Undecoded::LinkHeaderCut)?;
     // Below the EtherTypes, 4 stands for an LLC frame, 1 for raw 802.3 (IPX).
-    if protocol == 4 {
-        return llc(bytes.after(HEADER_LENGTH), None);
+    match u16::from_be_bytes([header[14], header[15]]) {
+        4 => llc(data, Place::at(HEADER_LENGTH)),
+        kind => ether_type(kind, data, HEADER_LENGTH),
     }
-    ether_type(protocol, bytes.after(HEADER_LENGTH))
 }
 
 /// BSD loopback: an address family of four bytes in the byte order of whoever captured (NULL),
 /// or big-endian (LOOP).
-fn loopback(bytes: Bytes<'_>) -> Result<Decoded<'_>, Undecoded> {
-    let family: [u8; 4] = bytes
-        .data
-        .get(..4)
-        .and_then(|family| family.try_into().ok())
-        .ok_or(Undecoded::LinkHeaderCut)?;
+fn loopback(data: &[u8]) -> Result<Place, NoPacket> {
+    let family: [u8; 4] = *data.first_chunk().ok_or(Undecoded::LinkHeaderCut)?;
     // Families are small numbers, so exactly one reading is below 2^16.
     let family = u32::from_le_bytes(family).min(u32::from_be_bytes(family));
     match family {
         // AF_INET; AF_INET6 on Linux, NetBSD and OpenBSD, FreeBSD, macOS.
-        2 | 10 | 24 | 28 | 30 => raw(bytes.after(4)),
-        _ => Err(Undecoded::LinkHeader),
+        2 | 10 | 24 | 28 | 30 => Ok(Place::at(4)),
+        _ => Err(Undecoded::LinkHeader.into()),
     }
 }
 
-/// IP without a link layer.
-fn raw(bytes: Bytes<'_>) -> Result<Decoded<'_>, Undecoded> {
-    ip::decode(bytes, None).map(Decoded::Packet)
-}
-
-/// What follows a frame's type field, through VLAN tags.
-#[inline]
-fn ether_type(mut kind: u16, mut bytes: Bytes<'_>) -> Result<Decoded<'_>, Undecoded> {
-    let mut vlan = None;
+/// What follows a frame's type field that ends at `offset`, through VLAN tags.
+#[inline(never)]
+fn ether_type(mut kind: u16, data: &[u8], offset: usize) -> Result<Place, NoPacket> {
+    let mut place = Place::at(offset);
     for _ in 0..=MAX_VLAN_TAGS {
         match kind {
-            0x0800 | 0x86dd => return ip::decode(bytes, vlan).map(Decoded::Packet),
+            0x0800 | 0x86dd => return Ok(place),
             // 802.1Q, 802.1ad, and the tag that preceded 802.1ad.
             0x8100 | 0x88a8 | 0x9100 => {
-                let tag = SingleVlanHeaderSlice::from_slice(bytes.data)
+                let tag = SingleVlanHeaderSlice::from_slice(&data[place.offset..])
                     .map_err(|_| Undecoded::LinkHeaderCut)?;
-                // Identifier 0 marks a priority, no VLAN (IEEE 802.1Q 9.6).
-                vlan = vlan.or(Some(tag.vlan_identifier().value()).filter(|id| *id != 0));
+                if place.vlan == 0 {
+                    // Identifier 0 marks a priority, no VLAN (IEEE 802.1Q 9.6).
+                    place.vlan = tag.vlan_identifier().value();
+                }
                 kind = tag.ether_type().0;
-                bytes = bytes.after(4);
+                place.offset += 4;
             }
-            _ if kind < MIN_ETHER_TYPE => return llc(bytes, vlan),
-            _ => return Ok(Decoded::Link(LinkProtocol::EtherType(kind))),
+            _ if kind < MIN_ETHER_TYPE => return llc(data, place),
+            _ => return Err(LinkProtocol::EtherType(kind).into()),
         }
     }
-    Err(Undecoded::TooDeep)
+    Err(Undecoded::TooDeep.into())
 }
 
 /// IEEE 802.2, and the EtherType inside where it is SNAP.
-fn llc(bytes: Bytes<'_>, vlan: Option<u16>) -> Result<Decoded<'_>, Undecoded> {
+fn llc(data: &[u8], place: Place) -> Result<Place, NoPacket> {
     const SNAP: [u8; 6] = [0xaa, 0xaa, 0x03, 0, 0, 0];
-    let access_point = *bytes.data.first().ok_or(Undecoded::LinkHeaderCut)?;
-    if let Some(header) = bytes
-        .data
-        .get(..8)
-        .filter(|header| header.starts_with(&SNAP))
-    {
-        let kind = u16::from_be_bytes([header[6], header[7]]);
-        return match kind {
-            0x0800 | 0x86dd => ip::decode(bytes.after(8), vlan).map(Decoded::Packet),
-            _ => Ok(Decoded::Link(LinkProtocol::EtherType(kind))),
-        };
-    }
-    Ok(Decoded::Link(LinkProtocol::Llc(access_point)))
-}
-
-impl<'a> Packet<'a> {
-    /// The same packet as carried by a frame of that VLAN.
-    #[inline]
-    pub(super) fn in_vlan(self, vlan: Option<u16>) -> Self {
-        Self { vlan, ..self }
+    const SNAP_LENGTH: usize = 8;
+    let data = &data[place.offset..];
+    let access_point = *data.first().ok_or(Undecoded::LinkHeaderCut)?;
+    match data.get(..SNAP_LENGTH) {
+        Some(header) if header.starts_with(&SNAP) => {
+            match u16::from_be_bytes([header[6], header[7]]) {
+                0x0800 | 0x86dd => Ok(Place {
+                    offset: place.offset + SNAP_LENGTH,
+                    ..place
+                }),
+                kind => Err(LinkProtocol::EtherType(kind).into()),
+            }
+        }
+        _ => Err(LinkProtocol::Llc(access_point).into()),
     }
 }
 
@@ -170,13 +177,15 @@ mod tests {
             wire_length: data.len() as u32,
             data,
         };
-        decode(&frame).map(|decoded| match decoded {
-            Decoded::Packet(packet) => {
-                assert!(matches!(packet.transport, Transport::Other(99)));
-                format!("{} vlan {:?}", packet.destination, packet.vlan)
-            }
-            Decoded::Link(protocol) => format!("{protocol:?}"),
-        })
+        let said = packet(&frame, |packet| {
+            assert!(matches!(packet.transport, Transport::Other(99)));
+            format!("{} vlan {:?}", packet.destination, packet.vlan)
+        });
+        match said {
+            Ok(said) => Ok(said),
+            Err(NoPacket::Link(protocol)) => Ok(format!("{protocol:?}")),
+            Err(NoPacket::Undecoded(reason)) => Err(reason),
+        }
     }
 
     fn after(header: &[u8]) -> Vec<u8> {

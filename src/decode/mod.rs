@@ -10,19 +10,22 @@ mod transport;
 mod undecoded;
 
 pub use packet::{
-    Decoded, Fragment, IcmpError, IcmpKind, LinkProtocol, Packet, TcpFlags, Transport,
+    Fragment, IcmpError, IcmpKind, LinkProtocol, NoPacket, Packet, TcpFlags, Transport,
 };
 pub use undecoded::Undecoded;
 
 use crate::capture::Frame;
 
-/// Decodes one frame.
+/// Decodes one frame and hands its packet to `take`.
+///
+/// A packet is handed over rather than returned because it is large: each usual kind meets its
+/// own copy of `take`, with the fields in registers.
 ///
 /// # Errors
-/// The reason why there is no packet in it; to be counted, never passed up.
-#[inline]
-pub fn decode<'a>(frame: &Frame<'a>) -> Result<Decoded<'a>, Undecoded> {
-    link::decode(frame)
+/// The reason why there is no packet in it; `take` was not called.
+#[inline(always)]
+pub fn decode<'a, R>(frame: &Frame<'a>, take: impl FnOnce(Packet<'a>) -> R) -> Result<R, NoPacket> {
+    link::packet(frame, take)
 }
 
 /// Body of the fuzz target: the first byte chooses the link type, the rest is the frame.
@@ -39,7 +42,7 @@ pub fn fuzz(data: &[u8]) {
         wire_length: data.len() as u32,
         data,
     };
-    let Ok(Decoded::Packet(packet)) = decode(&frame) else {
+    let Ok(packet) = decode(&frame, |packet| packet) else {
         return;
     };
     assert_eq!(packet.source.is_ipv4(), packet.destination.is_ipv4());

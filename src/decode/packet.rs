@@ -2,15 +2,28 @@
 
 use std::net::IpAddr;
 
+use super::Undecoded;
 use crate::net::{Endpoint, FiveTuple, Protocol};
 
-/// A decoded frame.
-#[derive(Clone, Copy, Debug)]
-pub enum Decoded<'a> {
-    /// An IP packet.
-    Packet(Packet<'a>),
-    /// A protocol of the link that is not IP.
+/// Why there is no packet in a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoPacket {
+    /// It holds a protocol of the link that is not IP.
     Link(LinkProtocol),
+    /// It can't be decoded: to be counted, never passed up.
+    Undecoded(Undecoded),
+}
+
+impl From<LinkProtocol> for NoPacket {
+    fn from(protocol: LinkProtocol) -> Self {
+        Self::Link(protocol)
+    }
+}
+
+impl From<Undecoded> for NoPacket {
+    fn from(reason: Undecoded) -> Self {
+        Self::Undecoded(reason)
+    }
 }
 
 /// A protocol of the link that is not IP.

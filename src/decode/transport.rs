@@ -10,48 +10,73 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMP_V6: u8 = 58;
 
-#[inline]
-pub(super) fn decode<'a>(body: &Body<'a>) -> Result<Transport<'a>, Undecoded> {
+/// Hands over what `body` carries. The usual transports come first, each in a copy of `take` of
+/// its own, so that what is read of a header stays in registers.
+#[inline(always)]
+pub(super) fn decode<'a, R>(
+    body: Body<'a>,
+    take: impl FnOnce(Transport<'a>) -> R,
+) -> Result<R, Undecoded> {
+    let begins = body.fragment.is_none();
+    if begins
+        && body.protocol == TCP
+        && let Ok(header) = TcpHeaderSlice::from_slice(body.data)
+    {
+        return Ok(take(tcp(body, &header)));
+    }
+    if begins
+        && body.protocol == UDP
+        && let Ok(header) = UdpHeaderSlice::from_slice(body.data)
+        && header.length() >= 8
+    {
+        return Ok(take(udp(body, &header)));
+    }
+    rare(body).map(take)
+}
+
+/// Everything but whole TCP and UDP headers of whole packets.
+#[inline(never)]
+fn rare(body: Body<'_>) -> Result<Transport<'_>, Undecoded> {
     if body.fragment.is_some_and(|fragment| !fragment.first) {
         return Ok(Transport::Fragment);
     }
     match body.protocol {
-        TCP => tcp(body),
-        UDP => udp(body),
+        TCP => rare_tcp(body),
+        UDP => rare_udp(body),
         ICMP if !body.is_v6 => icmp::v4(body),
         ICMP_V6 if body.is_v6 => icmp::v6(body),
         protocol => Ok(Transport::Other(protocol)),
     }
 }
 
-#[inline]
-fn tcp<'a>(body: &Body<'a>) -> Result<Transport<'a>, Undecoded> {
-    use etherparse::err::tcp::HeaderSliceError;
-    let header = match TcpHeaderSlice::from_slice(body.data) {
-        Ok(header) => header,
-        Err(HeaderSliceError::Len(_)) => return cut_tcp(body),
-        // An ICMP error quotes no more than ports may need.
-        Err(HeaderSliceError::Content(_)) if body.depth == Depth::Quoted => return cut_tcp(body),
-        Err(HeaderSliceError::Content(_)) => return Err(Undecoded::TransportHeader),
-    };
+#[inline(always)]
+fn tcp<'a>(body: Body<'a>, header: &TcpHeaderSlice<'a>) -> Transport<'a> {
     let bytes = header.slice();
-    Ok(Transport::Tcp {
+    let payload = &body.data[bytes.len()..];
+    Transport::Tcp {
         source_port: header.source_port(),
         destination_port: header.destination_port(),
         sequence: header.sequence_number(),
         acknowledgment: header.acknowledgment_number(),
         flags: TcpFlags(bytes[13]),
-        payload: &body.data[bytes.len()..],
-        payload_length: body
-            .length
-            .saturating_sub(bytes.len())
-            .max(body.data.len() - bytes.len()) as u32,
-    })
+        payload,
+        payload_length: body.length.saturating_sub(bytes.len()).max(payload.len()) as u32,
+    }
+}
+
+fn rare_tcp(body: Body<'_>) -> Result<Transport<'_>, Undecoded> {
+    use etherparse::err::tcp::HeaderSliceError;
+    match TcpHeaderSlice::from_slice(body.data) {
+        Ok(header) => Ok(tcp(body, &header)),
+        Err(HeaderSliceError::Len(_)) => cut_tcp(body),
+        // An ICMP error quotes no more than ports may need.
+        Err(HeaderSliceError::Content(_)) if body.depth == Depth::Quoted => cut_tcp(body),
+        Err(HeaderSliceError::Content(_)) => Err(Undecoded::TransportHeader),
+    }
 }
 
 /// A segment that ends inside its header: as much as the ports say, flags where they are there.
-#[cold]
-fn cut_tcp<'a>(body: &Body<'a>) -> Result<Transport<'a>, Undecoded> {
+fn cut_tcp(body: Body<'_>) -> Result<Transport<'_>, Undecoded> {
     let word = |at: usize| {
         body.data.get(at..at + 4).map_or(0, |word| {
             u32::from_be_bytes([word[0], word[1], word[2], word[3]])
@@ -75,33 +100,37 @@ fn cut_tcp<'a>(body: &Body<'a>) -> Result<Transport<'a>, Undecoded> {
     })
 }
 
-#[inline]
-fn udp<'a>(body: &Body<'a>) -> Result<Transport<'a>, Undecoded> {
-    let Ok(header) = UdpHeaderSlice::from_slice(body.data) else {
-        return cut_udp(body);
-    };
+#[inline(always)]
+fn udp<'a>(body: Body<'a>, header: &UdpHeaderSlice<'a>) -> Transport<'a> {
     let available = body.length.max(body.data.len()) - 8;
-    let whole = body.fragment.is_none();
     // 0 means offload or a jumbogram (RFC 2675). Of a fragmented datagram the header tells
     // the length of the whole, else no more can be there than IP says.
     let payload_length = match usize::from(header.length()) {
         0 => available,
-        1..8 if body.depth == Depth::Wire => return Err(Undecoded::TransportHeader),
-        length if whole => length.saturating_sub(8).min(available),
+        length if body.fragment.is_none() => length.saturating_sub(8).min(available),
         length => length.saturating_sub(8),
     };
     let payload = &body.data[8..];
-    Ok(Transport::Udp {
+    Transport::Udp {
         source_port: header.source_port(),
         destination_port: header.destination_port(),
         payload: payload.get(..payload_length).unwrap_or(payload),
         payload_length: payload_length as u32,
-    })
+    }
+}
+
+fn rare_udp(body: Body<'_>) -> Result<Transport<'_>, Undecoded> {
+    match UdpHeaderSlice::from_slice(body.data) {
+        Ok(header) if matches!(header.length(), 1..8) && body.depth == Depth::Wire => {
+            Err(Undecoded::TransportHeader)
+        }
+        Ok(header) => Ok(udp(body, &header)),
+        Err(_) => cut_udp(body),
+    }
 }
 
 /// A datagram that ends inside its header, which has ports first.
-#[cold]
-fn cut_udp<'a>(body: &Body<'a>) -> Result<Transport<'a>, Undecoded> {
+fn cut_udp(body: Body<'_>) -> Result<Transport<'_>, Undecoded> {
     let ports = body.data.get(..4).ok_or(Undecoded::TransportHeaderCut)?;
     Ok(Transport::Udp {
         source_port: u16::from_be_bytes([ports[0], ports[1]]),

@@ -8,7 +8,7 @@ use super::keep::{Keep, keep};
 use super::log::Log;
 use super::seen::{LimitReached, Observation, Tally};
 use crate::capture::{Frame, LinkType};
-use crate::decode::{Decoded, LinkProtocol, Packet, Transport, Undecoded, decode};
+use crate::decode::{LinkProtocol, NoPacket, Packet, Transport, Undecoded, decode};
 use crate::flow::{FlowKey, FlowTable, IcmpErrors};
 use crate::net::{Position, Timestamp};
 
@@ -111,13 +111,13 @@ impl Part {
             self.total.add(frame.wire_length);
             self.snaplen_cut += u64::from(frame.data.len() < frame.wire_length as usize);
         }
-        match decode(frame) {
-            Ok(Decoded::Packet(packet)) => self.add_packet(at, frame.wire_length, &packet, judged),
-            Ok(Decoded::Link(protocol)) if judged => {
-                self.add_undecoded(frame.wire_length, Ok(protocol));
-            }
-            Err(reason) if judged => self.add_undecoded(frame.wire_length, Err(reason)),
-            Ok(Decoded::Link(_)) | Err(_) => {}
+        let decoded = decode(frame, |packet| {
+            self.add_packet(at, frame.wire_length, &packet, judged);
+        });
+        if let Err(reason) = decoded
+            && judged
+        {
+            self.add_no_packet(frame.wire_length, reason);
         }
     }
 
@@ -163,10 +163,10 @@ impl Part {
     }
 
     #[cold]
-    fn add_undecoded(&mut self, bytes: u32, result: Result<LinkProtocol, Undecoded>) {
-        match result {
-            Ok(protocol) => self.link.entry(protocol).or_default().add(bytes),
-            Err(reason) => *self.undecoded.entry(reason).or_default() += 1,
+    fn add_no_packet(&mut self, bytes: u32, reason: NoPacket) {
+        match reason {
+            NoPacket::Link(protocol) => self.link.entry(protocol).or_default().add(bytes),
+            NoPacket::Undecoded(reason) => *self.undecoded.entry(reason).or_default() += 1,
         }
     }
 
