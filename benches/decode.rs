@@ -6,7 +6,7 @@ mod support;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use portolan::decode::decode;
+use portolan::decode::{Packet, decode};
 
 use support::build::Bulk;
 use support::frames::frame;
@@ -19,7 +19,7 @@ fn frames(criterion: &mut Criterion) {
     group.bench_function("ethernet", |bencher| {
         bencher.iter(|| {
             for (index, record) in records.iter().enumerate() {
-                let _ = black_box(decode(&frame(index + 1, record), |packet| {
+                let _ = black_box(decode(&frame(index + 1, record), |packet: Packet<'_>| {
                     packet.five_tuple()
                 }));
             }

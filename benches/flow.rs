@@ -23,7 +23,7 @@ fn add(criterion: &mut Criterion) {
             .iter()
             .enumerate()
             .filter_map(|(index, record)| {
-                let packet = decode(&frame(index + 1, record), |packet| packet).ok()?;
+                let packet = decode(&frame(index + 1, record), |packet: Packet<'_>| packet).ok()?;
                 let at = Position::new(Timestamp(record.time_ns), 0, index as u64 + 1);
                 Some((at, record.wire_length, packet))
             })

@@ -2,7 +2,7 @@
 
 use super::ip::{Body, Depth, packet};
 use super::link::Bytes;
-use super::{IcmpError, IcmpKind, Transport, Undecoded};
+use super::{IcmpError, IcmpKind, Packet, Transport, Undecoded};
 
 /// Bytes of an ICMP error before the packet that it quotes.
 const HEADER_LENGTH: usize = 8;
@@ -46,9 +46,11 @@ fn error(body: Body<'_>, kind: u8, code: u8, unreachable: bool) -> Transport<'_>
                 data,
                 wire_length: body.length.saturating_sub(HEADER_LENGTH).max(data.len()),
             };
-            packet(bytes, None, Depth::Quoted, |packet| packet.five_tuple())
-                .ok()
-                .flatten()
+            packet(bytes, None, Depth::Quoted, |packet: Packet<'_>| {
+                packet.five_tuple()
+            })
+            .ok()
+            .flatten()
         }
         _ => None,
     };

@@ -8,7 +8,7 @@ use etherparse::{
 };
 
 use super::link::Bytes;
-use super::{Fragment, Packet, Undecoded, transport};
+use super::{Fragment, Packet, Take, Undecoded, transport};
 
 /// Extension headers in a row. RFC 8200 4.1 lists seven, none but one more than once.
 const MAX_EXTENSION_HEADERS: usize = 12;
@@ -22,18 +22,24 @@ pub(super) enum Depth {
 
 /// Hands over the IP packet at the start of `bytes`.
 #[inline(always)]
-pub(super) fn packet<'a, R>(
+pub(super) fn packet<'a, T: Take<'a>>(
     bytes: Bytes<'a>,
     vlan: Option<u16>,
     depth: Depth,
-    take: impl FnOnce(Packet<'a>) -> R,
-) -> Result<R, Undecoded> {
+    take: T,
+) -> Result<T::Output, Undecoded> {
     match bytes.data.first() {
         Some(first) if first >> 4 == 4 => v4(bytes, vlan, depth, take),
-        Some(first) if first >> 4 == 6 => v6(bytes, vlan, depth).map(take),
+        Some(first) if first >> 4 == 6 => Ok(rarely(take, v6(bytes, vlan, depth)?)),
         None => Err(Undecoded::IpHeaderCut),
         Some(_) => Err(Undecoded::IpHeader),
     }
+}
+
+/// One copy of what takes a packet, for all that is not usual.
+#[inline(never)]
+fn rarely<'a, T: Take<'a>>(take: T, packet: Packet<'a>) -> T::Output {
+    take.take(packet)
 }
 
 /// What an IP packet carries: the protocol, the captured bytes, the bytes sent.
@@ -48,12 +54,12 @@ pub(super) struct Body<'a> {
 }
 
 #[inline(always)]
-fn v4<'a, R>(
+fn v4<'a, T: Take<'a>>(
     bytes: Bytes<'a>,
     vlan: Option<u16>,
     depth: Depth,
-    take: impl FnOnce(Packet<'a>) -> R,
-) -> Result<R, Undecoded> {
+    take: T,
+) -> Result<T::Output, Undecoded> {
     let header = Ipv4HeaderSlice::from_slice(bytes.data).map_err(|error| match error {
         etherparse::err::ipv4::HeaderSliceError::Len(_) => Undecoded::IpHeaderCut,
         etherparse::err::ipv4::HeaderSliceError::Content(_) => Undecoded::IpHeader,
@@ -68,10 +74,9 @@ fn v4<'a, R>(
         .checked_sub(header_length)
         .ok_or(Undecoded::IpHeader)?;
     let offset = header.fragments_offset().value();
-    let fragment = (offset > 0 || header.more_fragments()).then(|| Fragment {
-        protocol: header.protocol().0,
-        identification: u32::from(header.identification()),
-        first: offset == 0,
+    let fragment = (offset > 0 || header.more_fragments()).then(|| {
+        let identification = u32::from(header.identification());
+        Fragment::new(header.protocol().0, identification, offset == 0)
     });
     let body = Body {
         protocol: header.protocol().0,
@@ -81,16 +86,21 @@ fn v4<'a, R>(
         fragment,
         depth,
     };
-    transport::decode(body, |transport| {
-        take(Packet {
-            source: IpAddr::V4(header.source_addr()),
-            destination: IpAddr::V4(header.destination_addr()),
-            ttl: header.ttl(),
-            vlan,
-            fragment,
-            transport,
-        })
-    })
+    let packet = |transport| Packet {
+        source: IpAddr::V4(header.source_addr()),
+        destination: IpAddr::V4(header.destination_addr()),
+        ttl: header.ttl(),
+        vlan,
+        fragment,
+        transport,
+    };
+    if let Some(transport) = transport::whole_tcp(body) {
+        return Ok(take.take(packet(transport)));
+    }
+    if let Some(transport) = transport::whole_udp(body) {
+        return Ok(take.take(packet(transport)));
+    }
+    Ok(rarely(take, packet(transport::rare(body)?)))
 }
 
 #[inline(never)]
@@ -111,13 +121,14 @@ fn v6(bytes: Bytes<'_>, vlan: Option<u16>, depth: Depth) -> Result<Packet<'_>, U
         depth,
     };
     skip_extension_headers(&mut body)?;
-    transport::decode(body, |transport| Packet {
+    let usual = transport::whole_tcp(body).or_else(|| transport::whole_udp(body));
+    Ok(Packet {
         source: IpAddr::V6(header.source_addr()),
         destination: IpAddr::V6(header.destination_addr()),
         ttl: header.hop_limit(),
         vlan,
         fragment: body.fragment,
-        transport,
+        transport: usual.map_or_else(|| transport::rare(body), Ok)?,
     })
 }
 
@@ -134,7 +145,7 @@ const SHIM6: u8 = 140;
 fn skip_extension_headers(body: &mut Body<'_>) -> Result<(), Undecoded> {
     for _ in 0..=MAX_EXTENSION_HEADERS {
         // What follows in a fragment that begins nothing is no header.
-        if body.fragment.is_some_and(|fragment| !fragment.first) {
+        if body.fragment.is_some_and(|fragment| !fragment.is_first()) {
             return Ok(());
         }
         let (next, length) = match body.protocol {
@@ -149,11 +160,11 @@ fn skip_extension_headers(body: &mut Body<'_>) -> Result<(), Undecoded> {
                 let offset = header.fragment_offset().value();
                 // Offset 0 without more to come is an atomic fragment, a whole packet (RFC 6946).
                 if offset > 0 || header.more_fragments() {
-                    body.fragment = Some(Fragment {
-                        protocol: header.next_header().0,
-                        identification: header.identification(),
-                        first: offset == 0,
-                    });
+                    body.fragment = Some(Fragment::new(
+                        header.next_header().0,
+                        header.identification(),
+                        offset == 0,
+                    ));
                 }
                 (header.next_header().0, header.slice().len())
             }
@@ -189,7 +200,7 @@ mod tests {
     use super::super::Transport;
     use super::*;
 
-    fn decoded(data: &[u8], wire_length: usize) -> Result<Packet<'_>, Undecoded> {
+    fn decoded<'a>(data: &'a [u8], wire_length: usize) -> Result<Packet<'a>, Undecoded> {
         packet(Bytes { data, wire_length }, None, Depth::Wire, |packet| {
             packet
         })
@@ -264,11 +275,11 @@ mod tests {
     fn fragments_are_told_apart() {
         let first = udp_v4(32, 0x2000);
         let first = decoded(&first, 32).unwrap();
-        assert!(first.fragment.unwrap().first);
+        assert!(first.fragment.unwrap().is_first());
         assert!(matches!(first.transport, Transport::Udp { .. }));
         let later = udp_v4(32, 0x2001);
         let later = decoded(&later, 32).unwrap();
-        assert_eq!(later.fragment.unwrap().identification, 0x1234);
+        assert_eq!(later.fragment.unwrap().identification(), 0x1234);
         assert!(matches!(later.transport, Transport::Fragment));
     }
 

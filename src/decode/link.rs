@@ -4,7 +4,7 @@
 use etherparse::{Ethernet2HeaderSlice, SingleVlanHeaderSlice};
 
 use super::ip::{self, Depth};
-use super::{LinkProtocol, NoPacket, Packet, Undecoded};
+use super::{LinkProtocol, NoPacket, Take, Undecoded};
 use crate::capture::{Frame, LinkType};
 
 /// Link types that are decoded (<https://www.tcpdump.org/linktypes.html>).
@@ -27,10 +27,7 @@ const MIN_ETHER_TYPE: u16 = 0x0600;
 
 /// Hands over the packet in a frame.
 #[inline(always)]
-pub(super) fn packet<'a, R>(
-    frame: &Frame<'a>,
-    take: impl FnOnce(Packet<'a>) -> R,
-) -> Result<R, NoPacket> {
+pub(super) fn packet<'a, T: Take<'a>>(frame: &Frame<'a>, take: T) -> Result<T::Output, NoPacket> {
     let place = match frame.link_type.0 {
         1 => ethernet(frame.data),
         _ => other_link(frame.link_type, frame.data),
@@ -160,7 +157,7 @@ fn llc(data: &[u8], place: Place) -> Result<Place, NoPacket> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Transport;
+    use super::super::{Packet, Transport};
     use super::*;
     use crate::net::Timestamp;
 
@@ -177,7 +174,7 @@ mod tests {
             wire_length: data.len() as u32,
             data,
         };
-        let said = packet(&frame, |packet| {
+        let said = packet(&frame, |packet: Packet<'_>| {
             assert!(matches!(packet.transport, Transport::Other(99)));
             format!("{} vlan {:?}", packet.destination, packet.vlan)
         });

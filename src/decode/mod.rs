@@ -16,15 +16,33 @@ pub use undecoded::Undecoded;
 
 use crate::capture::Frame;
 
-/// Decodes one frame and hands its packet to `take`.
+/// Takes the packet of a frame.
 ///
 /// A packet is handed over rather than returned because it is large: each usual kind meets its
-/// own copy of `take`, with the fields in registers.
+/// own copy of what takes it, with the fields in registers.
+pub trait Take<'a> {
+    /// What comes of it.
+    type Output;
+
+    /// Takes the packet. Implementations are best inlined.
+    fn take(self, packet: Packet<'a>) -> Self::Output;
+}
+
+impl<'a, R, F: FnOnce(Packet<'a>) -> R> Take<'a> for F {
+    type Output = R;
+
+    #[inline(always)]
+    fn take(self, packet: Packet<'a>) -> R {
+        self(packet)
+    }
+}
+
+/// Decodes one frame and hands its packet to `take`.
 ///
 /// # Errors
-/// The reason why there is no packet in it; `take` was not called.
+/// The reason why there is no packet in it; nothing was taken.
 #[inline(always)]
-pub fn decode<'a, R>(frame: &Frame<'a>, take: impl FnOnce(Packet<'a>) -> R) -> Result<R, NoPacket> {
+pub fn decode<'a, T: Take<'a>>(frame: &Frame<'a>, take: T) -> Result<T::Output, NoPacket> {
     link::packet(frame, take)
 }
 
@@ -61,7 +79,9 @@ pub fn fuzz(data: &[u8]) {
             assert!(payload.len() < data.len());
             assert!(packet.five_tuple().is_some());
         }
-        Transport::Fragment => assert!(packet.fragment.is_some_and(|fragment| !fragment.first)),
+        Transport::Fragment => {
+            assert!(packet.fragment.is_some_and(|fragment| !fragment.is_first()))
+        }
         Transport::Icmp(_) | Transport::IcmpError(_) | Transport::Other(_) => {}
     }
 }

@@ -10,34 +10,30 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMP_V6: u8 = 58;
 
-/// Hands over what `body` carries. The usual transports come first, each in a copy of `take` of
-/// its own, so that what is read of a header stays in registers.
+/// The segment of a whole packet, where its header is there and in order.
 #[inline(always)]
-pub(super) fn decode<'a, R>(
-    body: Body<'a>,
-    take: impl FnOnce(Transport<'a>) -> R,
-) -> Result<R, Undecoded> {
-    let begins = body.fragment.is_none();
-    if begins
-        && body.protocol == TCP
-        && let Ok(header) = TcpHeaderSlice::from_slice(body.data)
-    {
-        return Ok(take(tcp(body, &header)));
+pub(super) fn whole_tcp(body: Body<'_>) -> Option<Transport<'_>> {
+    if body.protocol != TCP || body.fragment.is_some() {
+        return None;
     }
-    if begins
-        && body.protocol == UDP
-        && let Ok(header) = UdpHeaderSlice::from_slice(body.data)
-        && header.length() >= 8
-    {
-        return Ok(take(udp(body, &header)));
-    }
-    rare(body).map(take)
+    let header = TcpHeaderSlice::from_slice(body.data).ok()?;
+    Some(tcp(body, &header))
 }
 
-/// Everything but whole TCP and UDP headers of whole packets.
+/// The datagram of a whole packet, where its header is there and in order.
+#[inline(always)]
+pub(super) fn whole_udp(body: Body<'_>) -> Option<Transport<'_>> {
+    if body.protocol != UDP || body.fragment.is_some() {
+        return None;
+    }
+    let header = UdpHeaderSlice::from_slice(body.data).ok()?;
+    (header.length() >= 8).then(|| udp(body, &header))
+}
+
+/// What [`whole_tcp`] and [`whole_udp`] leave.
 #[inline(never)]
-fn rare(body: Body<'_>) -> Result<Transport<'_>, Undecoded> {
-    if body.fragment.is_some_and(|fragment| !fragment.first) {
+pub(super) fn rare(body: Body<'_>) -> Result<Transport<'_>, Undecoded> {
+    if body.fragment.is_some_and(|fragment| !fragment.is_first()) {
         return Ok(Transport::Fragment);
     }
     match body.protocol {

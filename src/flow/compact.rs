@@ -17,7 +17,7 @@ pub(super) fn seed() -> SeedableRandomState {
 }
 
 /// A key of one address family.
-pub(super) trait CompactKey: Copy + Eq {
+pub(super) trait CompactKey: Copy + PartialEq {
     /// The key in the general form.
     fn flow_key(&self) -> FlowKey;
 
@@ -34,20 +34,18 @@ pub(super) trait CompactKey: Copy + Eq {
     }
 }
 
-/// Addresses and ports of the lower end, then the other; `protocol` as in [`protocol_number`].
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Two IPv4 ends: the lower one in the upper halves.
+#[derive(Clone, Copy)]
 pub(super) struct V4 {
-    addresses: [u32; 2],
-    ports: [u16; 2],
-    protocol: u16,
+    addresses: u64,
+    rest: u64,
 }
 
-/// The same for IPv6, addresses by halves to be aligned like the record.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Two IPv6 ends: upper and lower half of the lower address, then of the other.
+#[derive(Clone, Copy)]
 pub(super) struct V6 {
-    addresses: [[u64; 2]; 2],
-    ports: [u16; 2],
-    protocol: u16,
+    addresses: [u64; 4],
+    rest: u64,
 }
 
 impl V4 {
@@ -56,27 +54,28 @@ impl V4 {
     pub(super) fn new(source: (Ipv4Addr, u16), to: (Ipv4Addr, u16), protocol: u16) -> (Self, Side) {
         let number = |(address, port)| u64::from(u32::from(address)) << 16 | u64::from(port);
         let (source, to): (u64, u64) = (number(source), number(to));
-        let (low, high, side) = if source <= to {
-            (source, to, Side::Low)
-        } else {
-            (to, source, Side::High)
-        };
+        // Which end is lower is hard to guess, so nothing branches on it.
+        let (low, high) = (source.min(to), source.max(to));
         let key = Self {
-            addresses: [(low >> 16) as u32, (high >> 16) as u32],
-            ports: [low as u16, high as u16],
-            protocol,
+            addresses: (low >> 16) << 32 | high >> 16,
+            rest: rest([low as u16, high as u16], protocol),
         };
-        (key, side)
+        (key, Side::high_if(source > to))
+    }
+}
+
+impl PartialEq for V4 {
+    #[inline(always)]
+    fn eq(&self, other: &Self) -> bool {
+        (self.addresses ^ other.addresses) | (self.rest ^ other.rest) == 0
     }
 }
 
 impl CompactKey for V4 {
     fn flow_key(&self) -> FlowKey {
-        let end = |index: usize| {
-            let address = Ipv4Addr::from(self.addresses[index]);
-            Endpoint::new(IpAddr::V4(address), self.ports[index])
-        };
-        flow_key(self.protocol, end(0), end(1))
+        let [low, high] = [self.addresses >> 32, self.addresses]
+            .map(|address| IpAddr::V4(Ipv4Addr::from(address as u32)));
+        flow_key([low, high], self.rest)
     }
 
     fn compact(key: &FlowKey) -> Option<Self> {
@@ -90,8 +89,8 @@ impl CompactKey for V4 {
 
     #[inline(always)]
     fn feed(&self, hasher: &mut impl Hasher) {
-        hasher.write_u64(u64::from(self.addresses[0]) << 32 | u64::from(self.addresses[1]));
-        hasher.write_u64(rest(self.ports, self.protocol));
+        hasher.write_u64(self.addresses);
+        hasher.write_u64(self.rest);
     }
 }
 
@@ -99,32 +98,34 @@ impl V6 {
     /// The key, and the side that sent the packet.
     #[inline]
     pub(super) fn new(source: (Ipv6Addr, u16), to: (Ipv6Addr, u16), protocol: u16) -> (Self, Side) {
-        let (low, high, side) = if source <= to {
-            (source, to, Side::Low)
+        let number = |(address, port): (Ipv6Addr, u16)| (u128::from(address), port);
+        let (source, to) = (number(source), number(to));
+        let (low, high) = if source <= to {
+            (source, to)
         } else {
-            (to, source, Side::High)
-        };
-        let halves = |address: Ipv6Addr| {
-            let bits = u128::from(address);
-            [(bits >> 64) as u64, bits as u64]
+            (to, source)
         };
         let key = Self {
-            addresses: [halves(low.0), halves(high.0)],
-            ports: [low.1, high.1],
-            protocol,
+            addresses: [low.0 >> 64, low.0, high.0 >> 64, high.0].map(|half| half as u64),
+            rest: rest([low.1, high.1], protocol),
         };
-        (key, side)
+        (key, Side::high_if(source > to))
+    }
+}
+
+impl PartialEq for V6 {
+    #[inline(always)]
+    fn eq(&self, other: &Self) -> bool {
+        let differ = self.addresses.iter().zip(&other.addresses);
+        differ.fold(self.rest ^ other.rest, |all, (one, two)| all | (one ^ two)) == 0
     }
 }
 
 impl CompactKey for V6 {
     fn flow_key(&self) -> FlowKey {
-        let end = |index: usize| {
-            let [high, low] = self.addresses[index];
-            let address = Ipv6Addr::from(u128::from(high) << 64 | u128::from(low));
-            Endpoint::new(IpAddr::V6(address), self.ports[index])
-        };
-        flow_key(self.protocol, end(0), end(1))
+        let [a, b, c, d] = self.addresses.map(u128::from);
+        let address = |high, low| IpAddr::V6(Ipv6Addr::from(high << 64 | low));
+        flow_key([address(a, b), address(c, d)], self.rest)
     }
 
     fn compact(key: &FlowKey) -> Option<Self> {
@@ -138,10 +139,10 @@ impl CompactKey for V6 {
 
     #[inline(always)]
     fn feed(&self, hasher: &mut impl Hasher) {
-        for half in self.addresses.as_flattened() {
-            hasher.write_u64(*half);
+        for half in self.addresses {
+            hasher.write_u64(half);
         }
-        hasher.write_u64(rest(self.ports, self.protocol));
+        hasher.write_u64(self.rest);
     }
 }
 
@@ -151,11 +152,11 @@ fn rest(ports: [u16; 2], protocol: u16) -> u64 {
     u64::from(ports[0]) << 32 | u64::from(ports[1]) << 16 | u64::from(protocol)
 }
 
-fn flow_key(protocol: u16, low: Endpoint, high: Endpoint) -> FlowKey {
+fn flow_key([low, high]: [IpAddr; 2], rest: u64) -> FlowKey {
     let five_tuple = FiveTuple {
-        protocol: protocol_from(protocol),
-        source: low,
-        destination: high,
+        protocol: protocol_from(rest as u16),
+        source: Endpoint::new(low, (rest >> 32) as u16),
+        destination: Endpoint::new(high, (rest >> 16) as u16),
     };
     FlowKey::new(&five_tuple).0
 }

@@ -28,7 +28,14 @@ pub enum Side {
 }
 
 impl Side {
+    /// `High` where that holds.
+    #[inline(always)]
+    pub(super) fn high_if(holds: bool) -> Self {
+        if holds { Self::High } else { Self::Low }
+    }
+
     /// The other side.
+    #[inline(always)]
     pub fn other(self) -> Self {
         match self {
             Self::Low => Self::High,
@@ -37,6 +44,7 @@ impl Side {
     }
 
     /// 0 or 1.
+    #[inline(always)]
     pub fn index(self) -> usize {
         self as usize
     }

@@ -25,6 +25,8 @@ pub(super) trait Entry: Copy {
 /// Flows in a chunk: 64 KiB of IPv4. Chunks are filled from the front, and what was never
 /// written takes no memory.
 const CHUNK: usize = 1024;
+/// Slots that are looked at together: few flows stand farther from where they belong.
+const LIKELY: usize = 4;
 /// Slots of the first index.
 const FIRST_SLOTS: usize = 16;
 /// Bits of a slot that number a flow; the rest is a tag from its hash. 0 is an empty slot.
@@ -68,20 +70,31 @@ impl ApartOf for ApartOfFlow<'_> {
 }
 
 impl<E: Entry> Partition<E> {
-    /// The slot where a look-up begins, as far as it is there: 0 where it is empty.
+    /// The first of the slots where a look-up begins whose tag fits; 0 where none does, or the
+    /// look-up has farther to go. Nothing here branches on what is found: it is hard to guess.
     #[inline(always)]
-    pub(super) fn first_slot(&self, hash: u64) -> u32 {
+    pub(super) fn likely_slot(&self, hash: u64) -> u32 {
         let place = hash as usize & self.slots.len().wrapping_sub(1);
-        self.slots.get(place).copied().unwrap_or(0)
+        let Some(slots) = self
+            .slots
+            .get(place..)
+            .and_then(<[u32]>::first_chunk::<LIKELY>)
+        else {
+            return 0;
+        };
+        let mut likely = 0;
+        for slot in slots.iter().rev() {
+            if slot >> NUMBER_BITS == tag(hash) {
+                likely = *slot;
+            }
+        }
+        likely
     }
 
     /// The flow that a slot leads to, if it is the one of `key`.
     #[inline(always)]
-    pub(super) fn number_at(&self, slot: u32, hash: u64, key: &E::Key) -> Option<u32> {
-        if slot == 0 || slot >> NUMBER_BITS != tag(hash) {
-            return None;
-        }
-        let number = (slot & NUMBER) - 1;
+    pub(super) fn number_at(&self, slot: u32, key: &E::Key) -> Option<u32> {
+        let number = (slot & NUMBER).wrapping_sub(1);
         (self.entry(number)?.key() == key).then_some(number)
     }
 
@@ -123,7 +136,9 @@ impl<E: Entry> Partition<E> {
             if slot == 0 {
                 return None;
             }
-            if let Some(number) = self.number_at(slot, hash, key) {
+            if slot >> NUMBER_BITS == tag(hash)
+                && let Some(number) = self.number_at(slot, key)
+            {
                 return Some(number);
             }
             place = (place + 1) & mask;

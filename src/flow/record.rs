@@ -19,10 +19,36 @@ pub(super) struct Arrival {
     pub(super) vlan: u16,
     /// Kinds of segments or messages, as in [`Record::seen`].
     pub(super) seen: u8,
-    /// Who opens the flow, where the packet tells.
-    pub(super) opener: Option<Side>,
-    /// Initial sequence number, where the packet is a SYN of its sender.
-    pub(super) opening: Option<u32>,
+    pub(super) opens: Opens,
+    /// Of the segment; it counts where that is a SYN of its sender.
+    pub(super) sequence: u32,
+}
+
+/// Who opens the flow, as far as a packet tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opens {
+    /// It does not tell.
+    No,
+    /// Its sender, by a SYN.
+    BySyn,
+    /// Its sender.
+    Sender,
+    /// Its receiver.
+    Receiver,
+}
+
+impl Arrival {
+    fn opener(&self) -> Option<Side> {
+        match self.opens {
+            Opens::No => None,
+            Opens::BySyn | Opens::Sender => Some(self.side),
+            Opens::Receiver => Some(self.side.other()),
+        }
+    }
+
+    fn opening(&self) -> Option<Opening> {
+        (self.opens == Opens::BySyn).then(|| Opening::new(self.side, self.sequence))
+    }
 }
 
 /// What was seen of one flow, by side.
@@ -74,14 +100,16 @@ impl Record {
             last: arrival.at.time,
             packets: [0; 2],
             bytes: [0; 2],
-            sequence: arrival.opening.unwrap_or(0),
+            sequence: arrival.sequence,
             vlan: arrival.vlan,
             seen: arrival.seen,
             flags: match arrival.side {
                 Side::Low => 0,
                 Side::High => FIRST_HIGH,
-            } | opens_at_first(arrival.opener)
-                | arrival.opening.map_or(0, |_| opening_of(arrival.side)),
+            } | opens_at_first(arrival.opener())
+                | arrival
+                    .opening()
+                    .map_or(0, |opening| opening_of(opening.side)),
         };
         record.packets[side] = 1;
         record.bytes[side] = arrival.bytes;
@@ -112,7 +140,7 @@ impl Record {
         let side = arrival.side.index();
         let (packets, many) = self.packets[side].overflowing_add(1);
         let (bytes, much) = self.bytes[side].overflowing_add(arrival.bytes);
-        let plain = !(many | much) & arrival.opener.is_none() & (arrival.at >= self.first);
+        let plain = !(many | much) & (arrival.opens == Opens::No) & (arrival.at >= self.first);
         if plain {
             self.packets[side] = packets;
             self.bytes[side] = bytes;
@@ -144,15 +172,15 @@ impl Record {
             arrival.vlan,
             apart,
         );
-        if let Some(opener) = arrival.opener {
+        if let Some(opener) = arrival.opener() {
             let opened = SidedPosition {
                 at: arrival.at,
                 side: opener,
             };
             self.open(opened, apart);
         }
-        if let Some(sequence) = arrival.opening {
-            self.keep(Opening::new(arrival.side, sequence), apart);
+        if let Some(opening) = arrival.opening() {
+            self.keep(opening, apart);
         }
     }
 

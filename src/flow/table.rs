@@ -9,7 +9,7 @@ use super::facts::FlowFacts;
 use super::key::{ECHO, FlowKey, ICMP_OTHER, Side, protocol_number};
 use super::opening::MAX_OPENINGS_PER_FLOW;
 use super::partition::{Entry, Partition};
-use super::record::{Arrival, Record};
+use super::record::{Arrival, Opens, Record};
 use super::tcp_state::TcpSeen;
 use super::{Flow, IcmpErrors, IcmpKinds, State, tcp_state};
 use crate::decode::{IcmpKind, Packet, Transport};
@@ -112,17 +112,11 @@ impl<E: Entry> Default for Family<E> {
 
 impl<E: Entry> Family<E> {
     #[inline(always)]
-    fn add(
-        &mut self,
-        (key, side): (E::Key, Side),
-        of: Seen,
-        packet: At,
-        seed: &SeedableRandomState,
-    ) {
+    fn add(&mut self, key: E::Key, arrival: Arrival, seed: &SeedableRandomState) {
         self.waiting.push(Waiting {
             key,
             hash: key.hash(seed),
-            arrival: packet.arrival(side, of),
+            arrival,
         });
         if self.waiting.len() == WAITING {
             self.settle(seed);
@@ -134,12 +128,12 @@ impl<E: Entry> Family<E> {
     fn settle(&mut self, seed: &SeedableRandomState) {
         let mut slots = [0; WAITING];
         for (slot, packet) in slots.iter_mut().zip(&self.waiting) {
-            *slot = self.partitions[partition(packet.hash)].first_slot(packet.hash);
+            *slot = self.partitions[partition(packet.hash)].likely_slot(packet.hash);
         }
         let mut numbers = [None; WAITING];
         for ((number, slot), packet) in numbers.iter_mut().zip(slots).zip(&self.waiting) {
             let partition = &self.partitions[partition(packet.hash)];
-            *number = partition.number_at(slot, packet.hash, &packet.key);
+            *number = partition.number_at(slot, &packet.key);
         }
         for (number, packet) in numbers.into_iter().zip(&self.waiting) {
             let partition = &mut self.partitions[partition(packet.hash)];
@@ -188,14 +182,6 @@ fn partition(hash: u64) -> usize {
     (hash >> (64 - PARTITIONS.trailing_zeros())) as usize
 }
 
-/// Where a packet stands, and what it weighs.
-#[derive(Clone, Copy)]
-struct At {
-    position: Position,
-    bytes: u32,
-    vlan: u16,
-}
-
 /// What the transport of a packet says.
 #[derive(Clone, Copy)]
 struct Seen {
@@ -203,38 +189,10 @@ struct Seen {
     ports: [u16; 2],
     /// Bits of TCP or ICMP, by the sender's view.
     bits: u8,
+    /// By how much they move where the high side sent them.
+    shift: u8,
     opens: Opens,
     sequence: u32,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Opens {
-    No,
-    Sender,
-    Receiver,
-}
-
-impl At {
-    #[inline(always)]
-    fn arrival(self, side: Side, of: Seen) -> Arrival {
-        let is_tcp = of.protocol == 6;
-        Arrival {
-            at: self.position,
-            side,
-            bytes: self.bytes,
-            vlan: self.vlan,
-            seen: match (is_tcp, side) {
-                (true, Side::High) => of.bits << 4,
-                _ => of.bits,
-            },
-            opener: match of.opens {
-                Opens::No => None,
-                Opens::Sender => Some(side),
-                Opens::Receiver => Some(side.other()),
-            },
-            opening: (is_tcp && of.opens == Opens::Sender).then_some(of.sequence),
-        }
-    }
 }
 
 impl Seen {
@@ -245,6 +203,7 @@ impl Seen {
             protocol,
             ports,
             bits: 0,
+            shift: 0,
             opens: Opens::No,
             sequence: 0,
         };
@@ -257,9 +216,10 @@ impl Seen {
                 ..
             } => Self {
                 bits: TcpSeen::bit(flags),
+                shift: TcpSeen::BITS,
                 opens: match (TcpSeen::is_syn(flags), TcpSeen::is_syn_ack(flags)) {
                     (false, _) => Opens::No,
-                    (true, false) => Opens::Sender,
+                    (true, false) => Opens::BySyn,
                     (true, true) => Opens::Receiver,
                 },
                 sequence,
@@ -306,20 +266,24 @@ impl FlowTable {
         let Some(seen) = Seen::new(&packet.transport) else {
             return false;
         };
-        let at = At {
-            position,
+        let arrival = |side: Side| Arrival {
+            at: position,
+            side,
             bytes,
             vlan: packet.vlan.unwrap_or(0),
+            seen: seen.bits << (seen.shift * side.index() as u8),
+            opens: seen.opens,
+            sequence: seen.sequence,
         };
         let [from, to] = seen.ports;
         match (packet.source, packet.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let key = V4::new((source, from), (destination, to), seen.protocol);
-                self.v4.add(key, seen, at, &self.seed);
+                let (key, side) = V4::new((source, from), (destination, to), seen.protocol);
+                self.v4.add(key, arrival(side), &self.seed);
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                let key = V6::new((source, from), (destination, to), seen.protocol);
-                self.v6.add(key, seen, at, &self.seed);
+                let (key, side) = V6::new((source, from), (destination, to), seen.protocol);
+                self.v6.add(key, arrival(side), &self.seed);
             }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
         }
@@ -340,8 +304,8 @@ impl FlowTable {
             bytes,
             vlan: 0,
             seen: 0,
-            opener: None,
-            opening: None,
+            opens: Opens::No,
+            sequence: 0,
         };
         self.v4.add_existing(key, &arrival, &self.seed)
             || self.v6.add_existing(key, &arrival, &self.seed)

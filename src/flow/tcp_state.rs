@@ -8,6 +8,8 @@ use crate::decode::TcpFlags;
 pub(super) struct TcpSeen(u8);
 
 impl TcpSeen {
+    /// Bits of a side.
+    pub(super) const BITS: u8 = 4;
     const SYN: u8 = 1;
     const SYN_ACK: u8 = 2;
     const RST: u8 = 4;

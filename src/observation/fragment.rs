@@ -31,11 +31,11 @@ impl Datagram {
             source,
             destination,
             protocol: if source.is_ipv4() {
-                fragment.protocol
+                fragment.protocol()
             } else {
                 0
             },
-            identification: fragment.identification,
+            identification: fragment.identification(),
         }
     }
 }
@@ -173,17 +173,13 @@ mod tests {
     use crate::net::{Endpoint, FiveTuple, Protocol};
 
     fn fragment(protocol: u8, identification: u32, first: bool) -> Fragment {
-        Fragment {
-            protocol,
-            identification,
-            first,
-        }
+        Fragment::new(protocol, identification, first)
     }
 
     fn add(fragments: &mut Fragments, frame: u64, addresses: [&str; 2], fragment: Fragment) {
         let [source, destination] = addresses.map(|address| address.parse::<IpAddr>().unwrap());
         let at = Position::new(Timestamp(frame as i64), 0, frame);
-        if fragment.first {
+        if fragment.is_first() {
             let five_tuple = FiveTuple {
                 protocol: Protocol::Udp,
                 source: Endpoint::new(source, 2000),

@@ -8,7 +8,7 @@ use super::keep::{Keep, keep};
 use super::log::Log;
 use super::seen::{LimitReached, Observation, Tally};
 use crate::capture::{Frame, LinkType};
-use crate::decode::{LinkProtocol, NoPacket, Packet, Transport, Undecoded, decode};
+use crate::decode::{LinkProtocol, NoPacket, Packet, Take, Transport, Undecoded, decode};
 use crate::flow::{FlowKey, FlowTable, IcmpErrors};
 use crate::net::{Position, Timestamp};
 
@@ -40,6 +40,24 @@ impl Window {
     #[inline]
     fn holds(&self, time: Timestamp) -> bool {
         self.from.is_none_or(|from| from <= time) && self.to.is_none_or(|to| time <= to)
+    }
+}
+
+/// Adds the packet of a frame to a part.
+struct Add<'p> {
+    part: &'p mut Part,
+    at: Position,
+    bytes: u32,
+    judged: bool,
+}
+
+impl<'a> Take<'a> for Add<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn take(self, packet: Packet<'a>) {
+        self.part
+            .add_packet(self.at, self.bytes, &packet, self.judged);
     }
 }
 
@@ -111,13 +129,21 @@ impl Part {
             self.total.add(frame.wire_length);
             self.snaplen_cut += u64::from(frame.data.len() < frame.wire_length as usize);
         }
-        let decoded = decode(frame, |packet| {
-            self.add_packet(at, frame.wire_length, &packet, judged);
-        });
+        let bytes = frame.wire_length;
+        let part = &mut *self;
+        let decoded = decode(
+            frame,
+            Add {
+                part,
+                at,
+                bytes,
+                judged,
+            },
+        );
         if let Err(reason) = decoded
             && judged
         {
-            self.add_no_packet(frame.wire_length, reason);
+            self.add_no_packet(bytes, reason);
         }
     }
 
