@@ -4,7 +4,7 @@
 mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use portolan::decode::{Packet, decode};
+use portolan::decode::{Packet, Whole, decode};
 use portolan::flow::FlowTable;
 use portolan::net::{Position, Timestamp};
 
@@ -23,7 +23,7 @@ fn add(criterion: &mut Criterion) {
             .iter()
             .enumerate()
             .filter_map(|(index, record)| {
-                let packet = decode(&frame(index + 1, record), |packet: Packet<'_>| packet).ok()?;
+                let packet = decode(&frame(index + 1, record), Whole).ok()?;
                 let at = Position::new(Timestamp(record.time_ns), 0, index as u64 + 1);
                 Some((at, record.wire_length, packet))
             })

@@ -197,10 +197,10 @@ fn upto(data: &[u8], length: usize) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Transport;
+    use super::super::{Transport, Whole};
     use super::*;
 
-    fn decoded<'a>(data: &'a [u8], wire_length: usize) -> Result<Packet<'a>, Undecoded> {
+    fn decoded(data: &[u8], wire_length: usize) -> Result<Packet<'_>, Undecoded> {
         packet(Bytes { data, wire_length }, None, Depth::Wire, |packet| {
             packet
         })
