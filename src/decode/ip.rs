@@ -197,7 +197,7 @@ fn upto(data: &[u8], length: usize) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Transport, Whole};
+    use super::super::Transport;
     use super::*;
 
     fn decoded(data: &[u8], wire_length: usize) -> Result<Packet<'_>, Undecoded> {

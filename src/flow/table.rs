@@ -1,12 +1,14 @@
 //! The table of flows of a part of the input.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 
 use foldhash::fast::SeedableRandomState;
 
 use super::compact::{CompactKey, V4, V6, seed};
 use super::facts::FlowFacts;
 use super::key::{ECHO, FlowKey, ICMP_OTHER, Side, protocol_number};
+use super::merge::{self, Renumber};
 use super::opening::MAX_OPENINGS_PER_FLOW;
 use super::partition::{Entry, Partition};
 use super::record::{Arrival, Opens, Record};
@@ -317,24 +319,19 @@ impl FlowTable {
         self.v6.insert(key, facts, &self.seed);
     }
 
-    /// Adds the flows of another part.
-    pub fn merge(&mut self, other: Self) {
-        for (mine, theirs) in self.v4.partitions.iter_mut().zip(*other.v4.partitions) {
-            mine.merge(theirs, &self.seed);
+    /// The flows of several parts, each with its positions renumbered, on so many threads. What
+    /// was merged is freed at once: tables of distinct flows never stand there twice.
+    pub fn merge(parts: Vec<(Self, Renumber<'_>)>, threads: NonZeroUsize) -> Self {
+        let mut merged = Self::default();
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for (mut part, new) in parts {
+            part.settle();
+            v4.push((part.v4.partitions, new));
+            v6.push((part.v6.partitions, new));
         }
-        for (mine, theirs) in self.v6.partitions.iter_mut().zip(*other.v6.partitions) {
-            mine.merge(theirs, &self.seed);
-        }
-    }
-
-    /// The same flows with their positions renumbered.
-    pub fn renumber(&mut self, new: impl Fn(Position) -> Position) {
-        for partition in self.v4.partitions.iter_mut() {
-            partition.renumber(&new);
-        }
-        for partition in self.v6.partitions.iter_mut() {
-            partition.renumber(&new);
-        }
+        merge::partitions(&mut merged.v4.partitions[..], v4, threads, &merged.seed);
+        merge::partitions(&mut merged.v6.partitions[..], v6, threads, &merged.seed);
+        merged
     }
 
     /// How many flows there are.

@@ -72,32 +72,21 @@ impl CapturePiece {
     }
 }
 
-/// Both lists in order, and the new index of each old one.
-pub(super) fn interleave(
-    [mine, theirs]: [Vec<CapturePiece>; 2],
-) -> (Vec<CapturePiece>, Vec<usize>, Vec<usize>) {
-    let boundary = mine.len();
-    if let (Some(last), Some(first)) = (mine.last(), theirs.first())
-        && last.order <= first.order
-    {
-        // Files one after the other come in order: each is appended, whatever went before.
-        let (mut all, count) = (mine, theirs.len());
-        all.extend(theirs);
-        let kept = (0..boundary).collect();
-        return (all, kept, (boundary..boundary + count).collect());
+/// All pieces in order, and for each list the new index of each old one.
+pub(super) fn interleave(lists: Vec<Vec<CapturePiece>>) -> (Vec<CapturePiece>, Vec<Vec<usize>>) {
+    let mut new_indices: Vec<Vec<usize>> =
+        lists.iter().map(|pieces| vec![0; pieces.len()]).collect();
+    let mut all: Vec<((usize, usize), CapturePiece)> = Vec::new();
+    for (list, pieces) in lists.into_iter().enumerate() {
+        let numbered = pieces.into_iter().enumerate();
+        all.extend(numbered.map(|(old, piece)| ((list, old), piece)));
     }
-    let mut all: Vec<(usize, CapturePiece)> = mine.into_iter().chain(theirs).enumerate().collect();
     all.sort_by(|a, b| a.1.order.cmp(&b.1.order));
-    let mut new_index = vec![0; all.len()];
-    for (new, (old, _)) in all.iter().enumerate() {
-        new_index[*old] = new;
+    for (new, ((list, old), _)) in all.iter().enumerate() {
+        new_indices[*list][*old] = new;
     }
-    let theirs = new_index.split_off(boundary);
-    (
-        all.into_iter().map(|(_, piece)| piece).collect(),
-        new_index,
-        theirs,
-    )
+    let pieces = all.into_iter().map(|(_, piece)| piece).collect();
+    (pieces, new_indices)
 }
 
 /// Where the frames of a piece stand in their capture.

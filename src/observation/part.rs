@@ -1,6 +1,7 @@
 //! What was seen in a part of the input. Parts merge associatively, in any order and grouping.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use super::capture::{CapturePiece, CaptureRecord, Order, interleave, join, place};
 use super::fragment::Fragments;
@@ -83,11 +84,23 @@ pub struct Part {
 impl Part {
     /// An empty part that begins with `piece`.
     pub fn new(piece: Piece, window: Window) -> Self {
+        let mut part = Self {
+            window,
+            ..Self::default()
+        };
+        part.begin(piece);
+        part
+    }
+
+    /// Goes on with another piece, which must come after those before in the order of captures:
+    /// by first packet, then name, then offset.
+    pub fn begin(&mut self, piece: Piece) {
         let order = Order {
             first: piece.first,
             source: piece.source.clone(),
             offset: piece.offset,
         };
+        debug_assert!(self.pieces.last().is_none_or(|last| last.order <= order));
         let record = CaptureRecord {
             source: piece.source,
             format: piece.format,
@@ -100,30 +113,30 @@ impl Part {
             kernel_drops: None,
             problem: None,
         };
-        Self {
-            pieces: vec![CapturePiece {
-                order,
-                record,
-                frames: 0,
-            }],
-            window,
-            ..Self::default()
-        }
+        self.pieces.push(CapturePiece {
+            order,
+            record,
+            frames: 0,
+        });
+        self.last_link_type = None;
     }
 
-    /// Adds the next frames of the piece, numbered from the piece's beginning.
+    /// Adds the next frames of the last piece, numbered from the piece's beginning.
     #[inline]
     pub fn add(&mut self, frames: &[Frame<'_>]) {
+        let Some(piece) = self.pieces.len().checked_sub(1) else {
+            return;
+        };
         self.count(frames);
         for frame in frames {
-            self.add_frame(frame);
+            self.add_frame(piece, frame);
         }
         self.flows.settle();
     }
 
     #[inline(always)]
-    fn add_frame(&mut self, frame: &Frame<'_>) {
-        let at = Position::new(frame.time, 0, frame.number);
+    fn add_frame(&mut self, piece: usize, frame: &Frame<'_>) {
+        let at = Position::new(frame.time, piece, frame.number);
         let judged = self.window.holds(frame.time);
         if judged {
             self.total.add(frame.wire_length);
@@ -148,7 +161,9 @@ impl Part {
     }
 
     fn count(&mut self, frames: &[Frame<'_>]) {
-        let piece = &mut self.pieces[0];
+        let Some(piece) = self.pieces.last_mut() else {
+            return;
+        };
         let record = &mut piece.record;
         for frame in frames {
             piece.frames = frame.number;
@@ -223,10 +238,12 @@ impl Part {
         }
     }
 
-    /// Says how the piece ended: number of its last frame, packets dropped before they were
+    /// Says how the last piece ended: number of its last frame, packets dropped before they were
     /// captured, why it could not be read on.
     pub fn close(&mut self, frames: u64, kernel_drops: Option<u64>, problem: Option<String>) {
-        let piece = &mut self.pieces[0];
+        let Some(piece) = self.pieces.last_mut() else {
+            return;
+        };
         piece.frames = frames;
         let record = &mut piece.record;
         record.kernel_drops = kernel_drops;
@@ -235,16 +252,46 @@ impl Part {
 
     /// What both parts saw.
     #[must_use]
-    pub fn merge(mut self, mut other: Self) -> Self {
-        let pieces = [
-            std::mem::take(&mut self.pieces),
-            std::mem::take(&mut other.pieces),
-        ];
-        let (pieces, mine, theirs) = interleave(pieces);
-        self.pieces = pieces;
-        self.reindex(&mine);
-        other.reindex(&theirs);
-        self.flows.merge(other.flows);
+    pub fn merge(self, other: Self) -> Self {
+        Self::merge_all(vec![self, other], NonZeroUsize::MIN)
+    }
+
+    /// What all parts saw, merged on so many threads.
+    #[must_use]
+    pub fn merge_all(mut parts: Vec<Self>, threads: NonZeroUsize) -> Self {
+        let pieces = parts
+            .iter_mut()
+            .map(|part| std::mem::take(&mut part.pieces));
+        let (pieces, new_indices) = interleave(pieces.collect());
+        let renumberings: Vec<_> = new_indices
+            .iter()
+            .map(|new_index| {
+                let moved = new_index.iter().enumerate().any(|(old, new)| old != *new);
+                moved.then_some(|at: Position| {
+                    Position::new(at.time, new_index[at.capture()], at.frame())
+                })
+            })
+            .collect();
+        let mut whole = Self {
+            pieces,
+            ..Self::default()
+        };
+        let mut flows = Vec::with_capacity(parts.len());
+        for (mut part, new) in parts.into_iter().zip(&renumberings) {
+            let table = std::mem::take(&mut part.flows);
+            flows.push((table, new.as_ref().map(|new| new as _)));
+            if let Some(new) = new {
+                part.renumber(new);
+            }
+            whole.add_part(part);
+        }
+        whole.flows = FlowTable::merge(flows, threads);
+        whole
+    }
+
+    /// Adds all but pieces and flows.
+    fn add_part(&mut self, other: Self) {
+        self.window = other.window;
         self.errors.merge(other.errors);
         self.errors_outside.merge(other.errors_outside);
         self.fragments.merge(other.fragments);
@@ -258,7 +305,6 @@ impl Part {
         self.icmp_errors.merge(other.icmp_errors);
         self.total.merge(other.total);
         self.snaplen_cut += other.snaplen_cut;
-        self
     }
 
     /// The whole, once every part is merged: fragments laid at their flows, the log in time order.
@@ -291,15 +337,8 @@ impl Part {
         }
     }
 
-    /// Gives every capture its new index.
-    fn reindex(&mut self, new_index: &[usize]) {
-        if new_index.iter().enumerate().any(|(old, new)| old != *new) {
-            self.renumber(|at| Position::new(at.time, new_index[at.capture()], at.frame()));
-        }
-    }
-
+    /// Gives all but pieces and flows their new numbers.
     fn renumber(&mut self, new: impl Fn(Position) -> Position) {
-        self.flows.renumber(&new);
         self.errors.renumber(&new);
         self.errors_outside.renumber(&new);
         self.fragments.renumber(&new);
