@@ -88,17 +88,27 @@ impl PortClasses {
     pub fn joint(one: &PortTable, other: &PortTable) -> Self {
         let mut known: HashMap<(u16, u16), u16, foldhash::fast::RandomState> = HashMap::default();
         let mut parts = Vec::new();
-        let ports = one.class_of.iter().zip(&other.class_of);
-        let class_of = ports
-            .map(|(one, other)| {
-                let part = (*one, *other);
-                *known.entry(part).or_insert_with(|| {
+        let mut class_of = Vec::with_capacity(PORTS);
+        let mut last = None;
+        for part in one
+            .class_of
+            .iter()
+            .copied()
+            .zip(other.class_of.iter().copied())
+        {
+            // Neighbours mostly share their class.
+            let class = match last.filter(|(known, _)| *known == part) {
+                Some((_, class)) => class,
+                None => *known.entry(part).or_insert_with(|| {
                     parts.push(part);
                     // There are never more classes than ports.
                     (parts.len() - 1) as u16
-                })
-            })
-            .collect();
+                }),
+            };
+            last = Some((part, class));
+            class_of.push(class);
+        }
+        let class_of = class_of.into_boxed_slice();
         Self { class_of, parts }
     }
 

@@ -50,8 +50,8 @@ impl RoleLookup {
         let mut meanings = Meanings::default();
         let v4 = flatten(site, roles, external, &mut meanings);
         let v6 = flatten(site, roles, external, &mut meanings);
-        let v4_first_level = (0..=u16::MAX)
-            .map(|high| v4.index(u32::from(high) << 16) as u32)
+        let v4_first_level = v4
+            .indices((0..=u16::MAX).map(|high| u32::from(high) << 16))
             .collect();
         Self {
             v4,

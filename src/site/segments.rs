@@ -129,9 +129,19 @@ impl<N: Number, V: Copy + PartialEq> Segments<N, V> {
         self.starts.len()
     }
 
-    /// The segment that holds the address.
-    pub fn index(&self, address: N) -> usize {
-        self.index_within(address, 0, self.starts.len())
+    /// The segments that hold addresses in ascending order.
+    pub fn indices(&self, addresses: impl Iterator<Item = N>) -> impl Iterator<Item = u32> {
+        let mut index = 0;
+        addresses.map(move |address| {
+            while self
+                .starts
+                .get(index + 1)
+                .is_some_and(|next| *next <= address)
+            {
+                index += 1;
+            }
+            index as u32
+        })
     }
 
     /// What holds at an address.

@@ -71,27 +71,92 @@ pub fn judge<Flows: Iterator<Item = Flow>>(
     threads: NonZero<usize>,
 ) -> Audit {
     let mut judge = Judge::new(policy, site, proofs, strictness);
-    let seen = workers::fold(
+    let walked = workers::fold(
         partitions.count,
         threads,
-        Seen::default,
-        |seen, partition| {
-            let flows = (partitions.flows)(partition);
-            flows.for_each(|flow| judge.facts.observe(&flow, seen));
-        },
-        Seen::merge,
+        || Walk::new(&judge),
+        |walk, partition| walk.partition(partition, (partitions.flows)(partition)),
+        Walk::merge,
     );
-    judge.add_seen(seen);
-    let (_, sums) = workers::fold(
-        partitions.count,
-        threads,
-        || (judge.clone(), Sums::new(&judge)),
-        |(judge, sums), partition| {
-            (partitions.flows)(partition).for_each(|flow| sums.add(judge, &flow));
-        },
-        |(_, sums), (_, other)| sums.merge(other),
+    judge.add_seen(walked.seen);
+    let mut sums = walked.sums;
+    sums.merge(
+        workers::fold(
+            walked.again.len(),
+            threads,
+            || (judge.clone(), Sums::new(&judge)),
+            |(judge, sums), index| {
+                for flow in (partitions.flows)(walked.again[index]) {
+                    let judged = judge.verdict(&flow);
+                    if judge.rests_on_others() {
+                        sums.add(judge, &judged);
+                    }
+                }
+            },
+            |(_, sums), (_, other)| sums.merge(other),
+        )
+        .1,
     );
+    for flow in &walked.deferred {
+        let judged = judge.verdict(flow);
+        sums.add(&judge, &judged);
+    }
     sums.finish(&judge, counted)
+}
+
+/// Flows that a thread keeps until all were observed. Where there are more, their partition is
+/// walked again.
+const MAX_DEFERRED: usize = 4096;
+
+/// The walk over flows of which not all were observed yet. The few whose verdicts rest on others
+/// wait.
+struct Walk<'a> {
+    judge: Judge<'a>,
+    sums: Sums<'a>,
+    seen: Seen,
+    deferred: Vec<Flow>,
+    /// Partitions with flows that are neither in the sums nor in `deferred`.
+    again: Vec<usize>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(judge: &Judge<'a>) -> Self {
+        Self {
+            judge: judge.clone(),
+            sums: Sums::new(judge),
+            seen: Seen::default(),
+            deferred: Vec::new(),
+            again: Vec::new(),
+        }
+    }
+
+    fn partition(&mut self, partition: usize, flows: impl Iterator<Item = Flow>) {
+        let before = self.deferred.len();
+        let mut waiting = 0;
+        for flow in flows {
+            self.judge.facts.observe(&flow, &mut self.seen);
+            let judged = self.judge.verdict(&flow);
+            if !self.judge.rests_on_others() {
+                self.sums.add(&self.judge, &judged);
+                continue;
+            }
+            waiting += 1;
+            if before + waiting <= MAX_DEFERRED {
+                self.deferred.push(flow);
+            }
+        }
+        if before + waiting > MAX_DEFERRED {
+            self.deferred.truncate(before);
+            self.again.push(partition);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.sums.merge(other.sums);
+        self.seen.merge(other.seen);
+        self.deferred.extend(other.deferred);
+        self.again.extend(other.again);
+    }
 }
 
 /// What grows with every verdict. Merges in any order and grouping.
@@ -158,13 +223,12 @@ impl<'a> Sums<'a> {
         }
     }
 
-    fn add(&mut self, judge: &mut Judge<'a>, flow: &Flow) {
-        let judged = judge.verdict(flow);
+    fn add(&mut self, judge: &Judge<'a>, judged: &FlowVerdict) {
         let flow = &judged.flow;
         self.totals.flows += 1;
         let one_sided = flow.state == State::MidStream && !flow.is_two_sided();
         self.one_sided_flows += u64::from(one_sided);
-        self.requirements.see(&judged, &judge.facts);
+        self.requirements.see(judged, &judge.facts);
         match judged.verdict {
             Verdict::OutOfScope => self.totals.out_of_scope += 1,
             Verdict::Background(kind) => {
@@ -172,7 +236,7 @@ impl<'a> Sums<'a> {
                 let count = BackgroundCount(1, flow.packets(), flow.bytes());
                 self.background.entry(kind).or_default().merge(count);
             }
-            Verdict::Expected(basis) => self.add_expected(judge, &judged, basis),
+            Verdict::Expected(basis) => self.add_expected(judge, judged, basis),
             Verdict::Unexpected(reason) => {
                 let accepted = self.except(judged.accepted);
                 match accepted {

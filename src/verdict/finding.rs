@@ -24,40 +24,55 @@ pub const MAX_ENTRIES: usize = 10_000;
 /// Folds unexpected flows.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    groups: HashMap<GroupKey, Group, foldhash::fast::RandomState>,
+    groups: HashMap<GroupKey, (Kind, Group), foldhash::fast::RandomState>,
     /// The keys of `groups`, the largest on top.
     keys: BinaryHeap<GroupKey>,
     flows: u64,
 }
 
-/// Reason, protocol and initiator; the smallest are listed first. Flows that an exception
-/// accepts stand apart from those that none does.
+/// What a group of flows shares; the smallest are listed first. Flows that an exception accepts
+/// stand apart from those that none does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct GroupKey {
-    accepted: Option<usize>,
-    weight: Reverse<u32>,
-    reason: Reason,
-    protocol: Protocol,
+    /// Exception, weight of the reason, protocol, in one word: this is compared for every flow.
+    kind: u64,
     initiator: IpAddr,
 }
 
-/// The initiator tells most groups apart; the rest goes into one word.
+impl GroupKey {
+    fn new(kind: &Kind, initiator: IpAddr) -> Self {
+        let accepted = kind.accepted.map_or(0, |index| index as u64 + 1);
+        let weight = u64::from(u16::MAX - kind.reason.weight() as u16);
+        let protocol = match kind.protocol {
+            Protocol::Tcp => 0,
+            Protocol::Udp => 1,
+            Protocol::IcmpEcho => 2,
+            Protocol::IcmpOther => 3,
+            Protocol::Other(number) => 4 + u64::from(number),
+        };
+        Self {
+            kind: accepted << 32 | weight << 16 | protocol,
+            initiator,
+        }
+    }
+}
+
 impl Hash for GroupKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let accepted = self.accepted.map_or(0, |index| index as u64 + 1);
-        let protocol = match self.protocol {
-            Protocol::Tcp => 256,
-            Protocol::Udp => 257,
-            Protocol::IcmpEcho => 258,
-            Protocol::IcmpOther => 259,
-            Protocol::Other(number) => u64::from(number),
-        };
-        state.write_u64(accepted << 32 | (self.reason as u64) << 16 | protocol);
+        state.write_u64(self.kind);
         match self.initiator {
             IpAddr::V4(address) => state.write_u32(address.into()),
             IpAddr::V6(address) => state.write_u128(address.into()),
         }
     }
+}
+
+/// What stands in the first word of a key.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    accepted: Option<usize>,
+    reason: Reason,
+    protocol: Protocol,
 }
 
 /// One entry, before it is put into words.
@@ -108,19 +123,21 @@ impl Findings {
         (initiator_roles, responder_roles): (RoleSet, RoleSet),
     ) {
         self.flows += 1;
-        let key = GroupKey {
+        let kind = Kind {
             accepted,
-            weight: Reverse(reason.weight()),
             reason,
             protocol: flow.protocol,
-            initiator: flow.initiator.address,
         };
+        let key = GroupKey::new(&kind, flow.initiator.address);
         if self.is_kept_out(&key) {
             return;
         }
         match self.groups.get_mut(&key) {
-            Some(group) => group.add(flow, responder_roles),
-            None => self.insert(key, Group::new(flow, initiator_roles, responder_roles)),
+            Some((_, group)) => group.add(flow, responder_roles),
+            None => {
+                let group = Group::new(flow, initiator_roles, responder_roles);
+                self.insert(key, kind, group);
+            }
         }
     }
 
@@ -130,13 +147,13 @@ impl Findings {
             std::mem::swap(self, &mut other);
         }
         self.flows += other.flows;
-        for (key, group) in other.groups {
+        for (key, (kind, group)) in other.groups {
             if self.is_kept_out(&key) {
                 continue;
             }
             match self.groups.get_mut(&key) {
-                Some(known) => known.merge(group),
-                None => self.insert(key, group),
+                Some((_, known)) => known.merge(group),
+                None => self.insert(key, kind, group),
             }
         }
     }
@@ -148,8 +165,8 @@ impl Findings {
         self.groups.len() >= MAX_ENTRIES && self.keys.peek().is_some_and(|largest| key > largest)
     }
 
-    fn insert(&mut self, key: GroupKey, group: Group) {
-        self.groups.insert(key, group);
+    fn insert(&mut self, key: GroupKey, kind: Kind, group: Group) {
+        self.groups.insert(key, (kind, group));
         self.keys.push(key);
         if self.groups.len() > MAX_ENTRIES
             && let Some(largest) = self.keys.pop()
@@ -171,8 +188,8 @@ impl Findings {
                 *last = row;
             }
         };
-        for (key, group) in &self.groups {
-            group.parts(|part| list(Row::new(key, group, part)));
+        for (key, (kind, group)) in &self.groups {
+            group.parts(|part| list(Row::new(kind, key.initiator, group, part)));
         }
         let entries: Vec<Entry> = listed.into_sorted_vec().iter().map(Row::entry).collect();
         let kept: u64 = entries.iter().map(|entry| entry.count.flows).sum();
@@ -186,7 +203,7 @@ impl Findings {
 /// An entry that may be listed.
 struct Row<'a> {
     rank: Rank,
-    key: &'a GroupKey,
+    kind: &'a Kind,
     group: &'a Group,
     part: Part<'a>,
 }
@@ -206,33 +223,33 @@ struct Rank {
 }
 
 impl<'a> Row<'a> {
-    fn new(key: &'a GroupKey, group: &'a Group, part: Part<'a>) -> Self {
+    fn new(kind: &'a Kind, initiator: IpAddr, group: &'a Group, part: Part<'a>) -> Self {
         let (responder, first_port, count) = match part {
             Part::Port(pair, port, tally) => (Some(pair.address), Some(port), tally.count),
             Part::Ports(pair, all) => (Some(pair.address), all.0.first(), all.1.count),
             Part::Responders(all) => (None, all.ports.first(), all.tally.count),
         };
         let rank = Rank {
-            is_accepted: key.accepted.is_some(),
-            weight: key.weight,
+            is_accepted: kind.accepted.is_some(),
+            weight: Reverse(kind.reason.weight()),
             flows: Reverse(count.flows),
             bytes: Reverse(count.bytes),
-            protocol: key.protocol,
-            initiator: key.initiator,
+            protocol: kind.protocol,
+            initiator,
             responder,
             first_port,
-            accepted: key.accepted,
+            accepted: kind.accepted,
         };
         Self {
             rank,
-            key,
+            kind,
             group,
             part,
         }
     }
 
     fn entry(&self) -> Entry {
-        let initiator = |port| Endpoint::new(self.key.initiator, port);
+        let initiator = |port| Endpoint::new(self.rank.initiator, port);
         let of_pair = |pair: &Pair, tally: &Tally<PairSample>| {
             let samples = tally.samples().iter();
             let shown = samples
@@ -257,10 +274,10 @@ impl<'a> Row<'a> {
             Part::Responders(all) => (None, all.roles, Some(all.addresses())),
         };
         Entry {
-            reason: self.key.reason,
-            protocol: self.key.protocol,
-            accepted: self.key.accepted,
-            initiator: self.key.initiator,
+            reason: self.kind.reason,
+            protocol: self.kind.protocol,
+            accepted: self.kind.accepted,
+            initiator: self.rank.initiator,
             initiator_roles: self.group.roles,
             responder,
             responder_roles,

@@ -13,8 +13,8 @@ use crate::evidence::RpcBasis;
 use crate::flow::{Flow, InitiatorBasis};
 use crate::net::Protocol;
 use crate::policy::{
-    Adaptation, Answer, AnswerId, Lookup, Policy, PortOrigin, RoleId, RoleSet, RuleList,
-    RuleProtocol, Wanted, compile,
+    Adaptation, AnswerId, Lookup, Policy, PortOrigin, RoleId, RoleSet, RuleList, RuleProtocol,
+    Wanted, compile,
 };
 use crate::site::{HostLookup, RpcMinimum, Site, SiteServerInitiates};
 
@@ -83,6 +83,8 @@ pub struct Judge<'a> {
     pub(super) facts: Arc<Facts<'a>>,
     pub(super) hosts: Arc<HostLookup>,
     strictness: Strictness,
+    /// Whether the last verdict asked what other flows say.
+    rests_on_others: bool,
     dhcp: Dhcp,
     client: Option<RoleId>,
     pxe_server: Option<RoleId>,
@@ -126,6 +128,7 @@ impl<'a> Judge<'a> {
             facts: Arc::new(Facts::new(site, proofs)),
             hosts: Arc::new(HostLookup::new(site)),
             strictness,
+            rests_on_others: false,
             dhcp: Dhcp::new(&policy.roles),
             client: policy.roles.find("client"),
             pxe_server: policy.roles.find("distribution-point-pxe"),
@@ -145,8 +148,15 @@ impl<'a> Judge<'a> {
         Arc::make_mut(&mut self.facts).add(seen);
     }
 
+    /// Whether the last verdict asked what other flows say. It does or does not whatever those
+    /// say, so that a verdict that does not holds before all flows were observed.
+    pub(super) fn rests_on_others(&self) -> bool {
+        self.rests_on_others
+    }
+
     /// What is said of a flow.
     pub fn verdict(&mut self, flow: &Flow) -> FlowVerdict {
+        self.rests_on_others = false;
         let flow = self.facts.oriented(flow);
         let ends = self.ends.ends(&flow, &self.facts);
         let mut judged = FlowVerdict {
@@ -233,11 +243,11 @@ impl<'a> Judge<'a> {
         ends: &Ends,
         answer: AnswerId,
     ) -> Option<Explained> {
-        let said = self.lookup.answer(answer);
-        let rpc = match self.rpc(flow, said) {
+        let rpc = match self.rpc(flow, answer) {
             Rpc::Expected(basis) => Some(basis),
             Rpc::No | Rpc::OutsideRange | Rpc::Unannounced => None,
         };
+        let said = self.lookup.answer(answer);
         if let Some(port) = said.port {
             let basis = match (flow.protocol, port) {
                 (Protocol::IcmpEcho, _) => Basis::IcmpEcho,
@@ -263,7 +273,8 @@ impl<'a> Judge<'a> {
         rpc.map(|basis| Explained { basis, rules })
     }
 
-    fn rpc(&self, flow: &Flow, said: &Answer) -> Rpc {
+    fn rpc(&mut self, flow: &Flow, answer: AnswerId) -> Rpc {
+        let said = self.lookup.answer(answer);
         if !said.may_use_rpc {
             return Rpc::No;
         }
@@ -274,6 +285,7 @@ impl<'a> Judge<'a> {
                 None => Rpc::No,
             };
         }
+        self.rests_on_others |= learned.is_none();
         let (basis, weakness) = match learned.map(|index| self.facts.proofs().rpc[index].basis) {
             Some(RpcBasis::Endpoint) => (Basis::RpcEndpoint, RpcMinimum::Endpoint),
             Some(RpcBasis::Binding) => (Basis::RpcBinding, RpcMinimum::Binding),
@@ -289,10 +301,11 @@ impl<'a> Judge<'a> {
         Rpc::Expected(basis)
     }
 
-    fn background(&self, flow: &Flow, ends: &Ends) -> Option<&'static str> {
+    fn background(&mut self, flow: &Flow, ends: &Ends) -> Option<&'static str> {
         if let Some(kind) = background::kind(flow) {
             return Some(kind);
         }
+        self.rests_on_others |= background::answers(flow).iter().any(Option::is_some);
         let answer = self.facts.group_answer(flow)?;
         let answering = if answer.answering == ends.initiator.address {
             ends.initiator
@@ -336,13 +349,13 @@ impl<'a> Judge<'a> {
             Rpc::Unannounced => Some(Reason::RpcUnannounced),
             Rpc::No | Rpc::Expected(_) => None,
         };
-        let as_seen = of(self.rpc(flow, self.lookup.answer(answer)));
+        let as_seen = of(self.rpc(flow, answer));
         if as_seen.is_some() || !is_guessed(flow) {
             return as_seen;
         }
         let (flow, ends) = (flow.reversed(), ends.reversed());
         let answer = self.ask(&flow, &ends);
-        of(self.rpc(&flow, self.lookup.answer(answer)))
+        of(self.rpc(&flow, answer))
     }
 
     fn looks_like_tftp(&self, flow: &Flow, ends: &Ends) -> bool {

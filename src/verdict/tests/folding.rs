@@ -247,8 +247,8 @@ fn neither_partitions_nor_threads_matter() {
          [[accept]]\nmatch = \"10.9.0.1 -> any tcp/10-40\"\nreason = \"a\"\n\
          [[accept]]\nmatch = \"10.9.0.2 -> any tcp/*\"\nreason = \"b\"\nexpires = 1970-01-01\n",
     );
-    let parted = prop::collection::vec((any_flow(), 0..7_usize), 1..500);
-    let mut runner = TestRunner::new(Config::with_cases(64));
+    let parted = prop::collection::vec((any_flow(), 0..7_usize), 1..300);
+    let mut runner = TestRunner::new(Config::with_cases(32));
     let outcome = runner.run(&(parted, 1..9_usize), |(parted, threads)| {
         let (mut flows, parts): (Vec<Flow>, Vec<usize>) = parted.into_iter().unzip();
         // No two flows of an input share their first packet.
@@ -279,4 +279,26 @@ fn more_initiators_than_entries_are_the_same_in_any_partitions() {
     assert_eq!(whole.unexpected, parted.unexpected);
     assert_eq!(whole.limits, parted.limits);
     assert!(whole.limits[0].reached > 0);
+}
+
+#[test]
+fn flows_that_wait_for_others_are_judged_once_however_many_there_are() {
+    let loaded = site("");
+    let client = |index: u32| Ipv4Addr::from(0x0a01_0100 + index);
+    let flows: Vec<Flow> = (0..6_000_u32)
+        .flat_map(|index| {
+            let contact = tcp("10.0.0.10:50000", &format!("{}:135", client(index)));
+            let rpc = tcp("10.0.0.10:50001", &format!("{}:49300", client(index)));
+            let before = if index % 3 == 0 { 99 } else { 5 };
+            [seen_at(before, contact), seen_at(50, rpc)]
+        })
+        .collect();
+    let together = vec![0; flows.len()];
+    let apart: Vec<usize> = (0..flows.len()).map(|index| index * 31 % 64).collect();
+    let whole = audit_parted(&loaded, &flows, &together, 1);
+    let parted = audit_parted(&loaded, &flows, &apart, 4);
+    assert_eq!(whole.totals.flows, 12_000);
+    assert_eq!(whole.totals.expected, 10_000);
+    assert_eq!(whole.totals.unexpected, 2_000);
+    assert_eq!(format!("{whole:?}"), format!("{parted:?}"));
 }
