@@ -1,6 +1,8 @@
 //! Arguments that several commands share.
 
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::thread;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -48,6 +50,17 @@ pub struct InputArgs {
     /// Draw no progress on standard error
     #[arg(long)]
     pub no_progress: bool,
+}
+
+impl InputArgs {
+    /// How many threads to use: as many as are named, else as many as there are cores.
+    pub fn threads(&self) -> NonZero<usize> {
+        let named = self
+            .threads
+            .and_then(|threads| NonZero::new(threads.into()));
+        let cores = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+        named.unwrap_or_else(cores)
+    }
 }
 
 /// Where reports go.

@@ -10,7 +10,7 @@ use super::{input, overview};
 use crate::evidence::Evidence;
 use crate::policy::service_ports;
 use crate::report::{Page, Report, file};
-use crate::verdict::{Counted, Proofs, Strictness, judge};
+use crate::verdict::{Counted, Partitions, Proofs, Strictness, judge};
 
 /// Audit captures against a site: what should not be there, and what is missing
 ///
@@ -57,13 +57,19 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Outcome, Failure> 
     };
     let proofs = Proofs::from(&evidence);
     let counted = Counted::new(&observation, &evidence);
+    let partitions = Partitions {
+        count: observation.flow_partitions(),
+        flows: |partition| observation.flows_of(partition, &services),
+    };
+    let threads = args.input.threads();
     let audit = judge(
         &site.policy,
         &site.site,
         proofs,
         counted,
         strictness,
-        || observation.flows(&services),
+        &partitions,
+        threads,
     );
     let outcome = Outcome::of(&audit, &args.fail_on);
     let report = Report::new(&audit);

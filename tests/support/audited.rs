@@ -1,5 +1,6 @@
 //! An observation audited by a site, as `portolan audit` does it, without the program around it.
 
+use std::num::NonZero;
 use std::path::Path;
 
 use portolan::config::Source;
@@ -8,7 +9,7 @@ use portolan::observation::Observation;
 use portolan::policy::service_ports;
 use portolan::report::{Page, Report, format};
 use portolan::site::{LoadedSite, Site};
-use portolan::verdict::{Audit, Counted, Proofs, Strictness, judge};
+use portolan::verdict::{Audit, Counted, Partitions, Proofs, Strictness, judge};
 
 /// The site file of the boundary fixture, and the policy that it names.
 pub fn boundary_site() -> LoadedSite {
@@ -32,7 +33,11 @@ pub fn verdict(loaded: &LoadedSite, observation: &Observation, evidence: &Eviden
         Proofs::from(evidence),
         Counted::new(observation, evidence),
         Strictness::Normal,
-        || observation.flows(&services),
+        &Partitions {
+            count: observation.flow_partitions(),
+            flows: |partition| observation.flows_of(partition, &services),
+        },
+        NonZero::<usize>::MIN,
     )
 }
 
