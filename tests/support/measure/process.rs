@@ -59,10 +59,8 @@ impl Program {
 
     /// A command line in which `{}` stands for the capture; words are separated by spaces.
     pub fn parse(name: &str, line: &str, capture: &Path) -> Self {
-        let word = |word: &str| match word {
-            "{}" => capture.into(),
-            _ => OsString::from(word),
-        };
+        let capture = capture.to_string_lossy();
+        let word = |word: &str| OsString::from(word.replace("{}", &capture));
         Self {
             name: name.to_owned(),
             words: line.split_whitespace().map(word).collect(),

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 
 use super::super::rng::Rng;
-use super::super::tcp::Side;
+use super::super::tcp::{SEGMENT_BYTES, Side};
 use super::super::transport::flags;
 use super::Profile;
 use super::hosts::{Answer, Ends, Kind};
-use super::wire::{Message, Packet, Payload, SEGMENT_BYTES, Transport};
+use super::payload::{Message, Payload};
+use super::wire::{Packet, Transport};
 
 /// Packets of a connection to the endpoint mapper, and of the one to the endpoint that it names.
 const MAPPER_PACKETS: u32 = 10;

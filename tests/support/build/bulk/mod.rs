@@ -4,6 +4,7 @@
 mod conversation;
 mod frames;
 mod hosts;
+mod payload;
 mod wire;
 
 use std::io::{self, Write};
@@ -74,7 +75,10 @@ impl Bulk {
             return Err(format!("clients: 1 to {}", hosts::MOST_CLIENTS));
         }
         if self.packets > 0 && !(1..=self.packets).contains(&flows) {
-            return Err(format!("{flows} flows need 1 to {flows} packets each"));
+            return Err(format!(
+                "{} packets make 1 to {0} flows, not {flows}",
+                self.packets
+            ));
         }
         if flows > most {
             return Err(format!(
