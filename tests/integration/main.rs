@@ -9,6 +9,7 @@ mod captures;
 mod command;
 mod fixtures;
 mod flows;
+mod generated;
 mod hostile;
 mod merge;
 mod policy_cli;

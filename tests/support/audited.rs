@@ -18,6 +18,13 @@ pub fn boundary_site() -> LoadedSite {
     Site::read(&source, Path::new("")).expect("the fixture has no errors")
 }
 
+/// The site of generated captures.
+pub fn generated_site() -> LoadedSite {
+    let text = include_str!("../../benches/site.toml");
+    let source = Source::new("site.toml", text);
+    Site::read(&source, Path::new("")).expect("the file has no errors")
+}
+
 /// Trackers and verdicts.
 pub fn audit(loaded: &LoadedSite, observation: &Observation) -> Audit {
     let evidence = Evidence::collect(observation.log(), observation);

@@ -17,7 +17,7 @@ mod tcp;
 mod tftp;
 mod transport;
 
-pub use bulk::Bulk;
+pub use bulk::{Bulk, Container, Profile};
 pub use bytes::ByteOrder;
 pub use container::{Pcap, Pcapng, Resolution};
 pub use dhcp::{Dhcp, PxeBoot};
