@@ -12,7 +12,7 @@ mod seen;
 mod tests;
 
 pub use capture::CaptureRecord;
-pub use log::{LogEntry, LogKind, TftpRun, TftpRunKind};
+pub use log::{LogEntries, LogEntry, LogKind, TftpRun, TftpRunKind};
 pub use part::{Part, Piece, Window};
 pub use seen::{LimitReached, Observation, Tally};
 

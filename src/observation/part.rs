@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 
 use super::capture::{CapturePiece, CaptureRecord, Order, interleave, join, place};
 use super::fragment::Fragments;
-use super::keep::{Keep, keep};
-use super::log::Log;
+use super::keep::keep;
+use super::log::{Log, LogKind};
 use super::seen::{LimitReached, Observation, Tally};
 use crate::capture::{Frame, LinkType};
 use crate::decode::{LinkProtocol, NoPacket, Packet, Take, Transport, Undecoded, decode};
@@ -191,13 +191,13 @@ impl Part {
         } else if judged {
             self.flows.add(at, bytes, packet);
         }
-        if let Some(kept) = keep(packet) {
+        if let Some(kept) = keep(packet, at.time) {
             self.keep(at, packet, kept);
         }
     }
 
     #[cold]
-    fn keep(&mut self, at: Position, packet: &Packet<'_>, kept: Keep<'_>) {
+    fn keep(&mut self, at: Position, packet: &Packet<'_>, kept: LogKind<'_>) {
         if let Some(five_tuple) = packet.five_tuple() {
             self.log.add(at, &five_tuple, kept);
         }
@@ -310,13 +310,14 @@ impl Part {
     /// The whole, once every part is merged: fragments laid at their flows, the log in time order.
     pub fn finish(mut self) -> Observation {
         let (captures, placements) = join(std::mem::take(&mut self.pieces));
-        let limits = self.limits();
-        let without_first = self.fragments.settle(&mut self.flows);
         // Flows are many: their positions are placed as they are read.
         let in_capture = |at| place(&placements, at);
         self.errors.renumber(in_capture);
         self.errors_outside.renumber(in_capture);
         self.log.renumber(in_capture);
+        self.log.settle();
+        let limits = self.limits();
+        let without_first = self.fragments.settle(&mut self.flows);
         if without_first > 0 {
             self.undecoded
                 .insert(Undecoded::FragmentWithoutFirst, without_first);
@@ -327,7 +328,7 @@ impl Part {
             placements,
             errors: self.errors,
             errors_outside: self.errors_outside,
-            log: self.log.into_entries(),
+            log: self.log.ordered(),
             link: self.link,
             icmp_errors: self.icmp_errors,
             undecoded: self.undecoded,
