@@ -1,5 +1,6 @@
 //! Arguments that several commands share.
 
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -42,9 +43,10 @@ pub struct InputArgs {
     /// Take a capture that ends inside its last record as complete
     #[arg(long)]
     pub accept_truncated: bool,
-    /// Use at most this many threads (one is used so far); the report does not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: Option<u16>,
+    /// Read with at most this many threads, one file too [default: one for each core]; the report
+    /// does not depend on it
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<NonZeroUsize>,
     /// Draw no progress on standard error
     #[arg(long)]
     pub no_progress: bool,
@@ -101,6 +103,13 @@ fn report_file(text: &str) -> Result<ReportFile, String> {
     })
 }
 
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    // More than any machine has, and few enough to start.
+    text.parse::<NonZeroU16>()
+        .map(NonZeroUsize::from)
+        .map_err(|_| format!("write a number from 1 to {}", u16::MAX))
+}
+
 fn time(text: &str) -> Result<Timestamp, String> {
     let instant: jiff::Timestamp = text
         .parse()
@@ -123,6 +132,14 @@ mod tests {
         );
         assert!(time("yesterday").is_err());
         assert!(time("3000-01-01T00:00:00Z").is_err());
+    }
+
+    #[test]
+    fn threads_are_at_least_one() {
+        assert_eq!(threads("8").map(NonZeroUsize::get), Ok(8));
+        for wrong in ["0", "-1", "65536", "many"] {
+            assert!(threads(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
