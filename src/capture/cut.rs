@@ -72,6 +72,8 @@ impl Cuts {
             offsets: Vec::with_capacity(wanted.len()),
         };
         for &wanted in wanted {
+            // No record begins before that.
+            let wanted = wanted.max(FILE_HEADER as u64);
             let (from, step) = match &cuts.container {
                 Container::Pcap(_) => (wanted, 1),
                 Container::Pcapng(_) => {
