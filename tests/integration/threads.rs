@@ -258,9 +258,8 @@ fn cut_off_and_damaged_files() {
 #[test]
 fn a_guess_inside_a_packet_costs_nothing() {
     let events = |count| -> Vec<Event> { (0..count).map(Event::numbered).collect() };
-    let encodings: [fn(&[Record]) -> Vec<u8>; 2] =
-        [|records| Pcap::default().encode(records), Pcapng::encode];
-    for encode in encodings {
+    let pcap: fn(&[Record]) -> Vec<u8> = |records| Pcap::default().encode(records);
+    for encode in [pcap, Pcapng::encode] {
         let mut records = record(&events(30));
         let middle = records.len() / 2;
         records[middle].bytes = encode(&record(&events(90)));
