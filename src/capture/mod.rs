@@ -4,6 +4,7 @@
 mod batch;
 mod buffer;
 mod byte_order;
+mod cut;
 mod error;
 mod folder;
 mod format;
@@ -21,11 +22,13 @@ mod stream;
 mod builder;
 #[cfg(test)]
 mod properties;
+pub use cut::Cuts;
 pub use error::{ReadError, SourceError, SourceErrors, SourceWarning};
 pub use frame::Frame;
 #[doc(hidden)]
-pub use fuzz::fuzz_container;
+pub use fuzz::{fuzz_container, fuzz_cuts};
 pub use link_type::LinkType;
+pub use pcapng::Drops;
 pub use problem::{Problem, ProblemKind};
 pub use reader::{Batch, Reader};
 pub use source::{Source, Sources, sources};

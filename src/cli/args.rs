@@ -1,13 +1,13 @@
 //! Arguments that several commands share.
 
-use std::num::NonZero;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
-use std::thread;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::net::Timestamp;
+use crate::pipeline;
 use crate::report::{self, FORMATS, Format};
 
 /// The site file that is used when none is named.
@@ -44,9 +44,10 @@ pub struct InputArgs {
     /// Take a capture that ends inside its last record as complete
     #[arg(long)]
     pub accept_truncated: bool,
-    /// Use at most this many threads (one is used so far); the report does not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: Option<u16>,
+    /// Read with at most this many threads, one file too [default: one for each core]; the report
+    /// does not depend on it
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<NonZeroUsize>,
     /// Draw no progress on standard error
     #[arg(long)]
     pub no_progress: bool,
@@ -54,12 +55,8 @@ pub struct InputArgs {
 
 impl InputArgs {
     /// How many threads to use: as many as are named, else as many as there are cores.
-    pub fn threads(&self) -> NonZero<usize> {
-        let named = self
-            .threads
-            .and_then(|threads| NonZero::new(threads.into()));
-        let cores = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-        named.unwrap_or_else(cores)
+    pub fn threads(&self) -> NonZeroUsize {
+        self.threads.unwrap_or_else(pipeline::all_cores)
     }
 }
 
@@ -114,6 +111,13 @@ fn report_file(text: &str) -> Result<ReportFile, String> {
     })
 }
 
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    // More than any machine has, and few enough to start.
+    text.parse::<NonZeroU16>()
+        .map(NonZeroUsize::from)
+        .map_err(|_| format!("write a number from 1 to {}", u16::MAX))
+}
+
 fn time(text: &str) -> Result<Timestamp, String> {
     let instant: jiff::Timestamp = text
         .parse()
@@ -136,6 +140,14 @@ mod tests {
         );
         assert!(time("yesterday").is_err());
         assert!(time("3000-01-01T00:00:00Z").is_err());
+    }
+
+    #[test]
+    fn threads_are_at_least_one() {
+        assert_eq!(threads("8").map(NonZeroUsize::get), Ok(8));
+        for wrong in ["0", "-1", "65536", "many"] {
+            assert!(threads(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

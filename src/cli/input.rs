@@ -9,7 +9,7 @@ use super::progress::ProgressLine;
 use super::terminal::Terminal;
 use crate::capture::{self, ReadError, SourceWarning};
 use crate::observation::{Observation, Window};
-use crate::pipeline::{self, Options};
+use crate::pipeline::{self, Cutting, Options};
 use crate::report::units;
 use crate::site::{LoadedSite, Site};
 
@@ -34,6 +34,8 @@ pub fn observe(args: &InputArgs, terminal: &Terminal) -> Result<Observation, Fai
             to: args.to,
         },
         accept_truncated: args.accept_truncated,
+        threads: args.threads(),
+        cutting: Cutting::default(),
     };
     let observation = {
         let sizes = sources.list.iter().map(|source| source.size);

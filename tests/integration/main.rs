@@ -16,5 +16,6 @@ mod policy_cli;
 mod policy_documents;
 mod readme;
 mod site_check;
+mod threads;
 mod verdict;
 mod witness;

@@ -31,13 +31,13 @@ fn real_captures_in_pieces() {
         let mut reader = Reader::new(file, &name).expect("it is a capture");
         let records = read(&mut reader);
         let captures = [(&*name, &records[..])];
-        let whole = Seen::of(merged(&captures, &[vec![]], &mut Rng::new(0)));
+        let whole = Seen::of(&merged(&captures, &[vec![]], &mut Rng::new(0)));
         for pieces in CUTS {
             let mut rng = Rng::new(seed as u64 * 100 + pieces as u64);
             let cuts = (1..pieces)
                 .map(|_| rng.below(records.len() as u64 + 1) as usize)
                 .collect();
-            let again = Seen::of(merged(&captures, &[cuts], &mut rng));
+            let again = Seen::of(&merged(&captures, &[cuts], &mut rng));
             assert!(
                 whole == again,
                 "{name} in {pieces} pieces\n{}",
@@ -136,8 +136,8 @@ proptest! {
     ) {
         let records = record(&events);
         let captures = [("a.pcap", &records[..])];
-        let whole = Seen::of(merged(&captures, &[vec![]], &mut Rng::new(0)));
-        let again = Seen::of(merged(&captures, &[cuts], &mut Rng::new(order)));
+        let whole = Seen::of(&merged(&captures, &[vec![]], &mut Rng::new(0)));
+        let again = Seen::of(&merged(&captures, &[cuts], &mut Rng::new(order)));
         prop_assert!(whole == again, "{}", whole.difference(&again));
     }
 
@@ -152,8 +152,8 @@ proptest! {
         let (first, second) = (record(&first), record(&second));
         let captures = [("a.pcap", &first[..]), ("b.pcap", &second[..])];
         let uncut = [vec![], vec![]];
-        let whole = Seen::of(merged(&captures, &uncut, &mut Rng::new(0)));
-        let again = Seen::of(merged(&captures, &[cuts.clone(), cuts], &mut Rng::new(order)));
+        let whole = Seen::of(&merged(&captures, &uncut, &mut Rng::new(0)));
+        let again = Seen::of(&merged(&captures, &[cuts.clone(), cuts], &mut Rng::new(order)));
         prop_assert!(whole == again, "{}", whole.difference(&again));
     }
 }
@@ -174,7 +174,7 @@ fn a_generated_capture_reaches_every_kind_of_entry() {
         })
         .collect();
     let records = record(&events);
-    let seen = Seen::of(merged(&[("a", &records)], &[vec![]], &mut Rng::new(0)));
+    let seen = Seen::of(&merged(&[("a", &records)], &[vec![]], &mut Rng::new(0)));
     for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::IcmpEcho] {
         assert!(seen.flows.iter().any(|flow| flow.protocol == protocol));
     }
@@ -189,7 +189,7 @@ fn a_generated_capture_reaches_every_kind_of_entry() {
 
 /// Everything that an observation says.
 #[derive(Debug, PartialEq)]
-struct Seen {
+pub(super) struct Seen {
     captures: Vec<CaptureRecord>,
     flows: Vec<Flow>,
     /// Without the numbers of flows, which differ from log to log.
@@ -203,7 +203,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(observation: Observation) -> Self {
+    pub(super) fn of(observation: &Observation) -> Self {
         let mut services = ServicePorts::empty();
         for port in [53, 67, 69, 135, 443] {
             services.insert(Protocol::Tcp, port);
@@ -225,7 +225,7 @@ impl Seen {
     }
 
     /// The first lines that differ.
-    fn difference(&self, other: &Self) -> String {
+    pub(super) fn difference(&self, other: &Self) -> String {
         let (left, right) = (format!("{self:#?}"), format!("{other:#?}"));
         left.lines()
             .zip(right.lines())
@@ -280,7 +280,7 @@ const HOSTS: u8 = 3;
 
 /// One packet, in terms that proptest can shrink.
 #[derive(Clone, Copy, Debug)]
-struct Event {
+pub(super) struct Event {
     kind: u8,
     from: u8,
     to: u8,
@@ -289,7 +289,20 @@ struct Event {
     later: u32,
 }
 
-fn event() -> impl Strategy<Value = Event> {
+impl Event {
+    /// One of a sequence in which every kind comes up.
+    pub(super) fn numbered(number: u8) -> Self {
+        Self {
+            kind: number % KINDS,
+            from: number % HOSTS,
+            to: number / KINDS % HOSTS,
+            number: number % 7,
+            later: 1,
+        }
+    }
+}
+
+pub(super) fn event() -> impl Strategy<Value = Event> {
     (0..KINDS, 0..HOSTS, 0..HOSTS, 0..8_u8, 0..4_u32).prop_map(|(kind, from, to, number, later)| {
         Event {
             kind,
@@ -302,7 +315,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 /// The capture of these events. Times go back now and then, as those of several queues do.
-fn record(events: &[Event]) -> Vec<Record> {
+pub(super) fn record(events: &[Event]) -> Vec<Record> {
     let mut out = Recording::new(Link::Ethernet);
     for event in events {
         let back = if event.number == 7 { 3 } else { 0 };

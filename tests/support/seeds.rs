@@ -17,6 +17,7 @@ use super::build::{
 pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let by_target = [
         ("container", container()),
+        ("cuts", cuts()),
         ("dce_rpc", dce_rpc()),
         ("decode", decode()),
         ("dhcp", dhcp()),
@@ -82,6 +83,24 @@ fn container() -> Seeds {
             pcap(ByteOrder::Little, Resolution::Micro, true),
         ),
         ("pcapng-two-sections", blocks.finish()),
+    ]
+}
+
+/// The first byte chooses how many pieces there are, and how little is looked at for a cut.
+fn cuts() -> Seeds {
+    const THREE_PIECES_LOOKING_AT_200_BYTES: u8 = 0x41;
+    let mut recording = Recording::new(Link::Ethernet);
+    for _ in 0..4 {
+        recording.udp_exchange(at("10.1.0.1:5000"), at("10.0.0.1:53"), b"ask", b"answer");
+    }
+    // A capture that is fetched while it is captured.
+    let inner = Pcap::default().encode(&recording.records);
+    recording.udp(at("10.0.0.1:53"), at("10.1.0.1:5000"), &inner);
+    let records = &recording.records;
+    let chosen = |file: Vec<u8>| [vec![THREE_PIECES_LOOKING_AT_200_BYTES], file].concat();
+    vec![
+        ("pcap", chosen(Pcap::default().encode(records))),
+        ("pcapng", chosen(Pcapng::encode(records))),
     ]
 }
 
