@@ -1,9 +1,10 @@
-//! What the user named → frames: sources, containers (pcap, pcapng), link types.
+//! What the user named → frames: sources, compression, containers (pcap, pcapng), link types.
 //! Frames are borrowed from the read buffer, never copied. Knows nothing of headers.
 
 mod batch;
 mod buffer;
 mod byte_order;
+mod compression;
 mod error;
 mod folder;
 mod format;
@@ -21,6 +22,7 @@ mod stream;
 mod builder;
 #[cfg(test)]
 mod properties;
+pub use compression::Compression;
 pub use error::{ReadError, SourceError, SourceErrors, SourceWarning};
 pub use frame::Frame;
 #[doc(hidden)]

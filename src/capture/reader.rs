@@ -4,6 +4,7 @@
 use std::io::Read;
 
 use super::buffer::{Buffer, DEFAULT_CAPACITY};
+use super::compression::{Compression, Fault, Packed};
 use super::format::Format;
 use super::pcap::{self, FILE_HEADER};
 use super::pcapng::Pcapng;
@@ -18,6 +19,7 @@ pub struct Reader<R = Box<dyn Read + Send>> {
     needed: usize,
     ended: bool,
     problem: Option<Problem>,
+    packed: Option<Packed>,
 }
 
 /// How a batch of frames ended.
@@ -60,10 +62,14 @@ impl<R: Read> Reader<R> {
     /// A reader that takes `capacity` bytes at a time.
     pub(super) fn with_capacity(input: R, name: &str, capacity: usize) -> Result<Self, ReadError> {
         let mut buffer = Buffer::new(input, capacity);
-        buffer
-            .fill(FILE_HEADER)
-            .map_err(|error| ReadError::from_io(name, error))?;
-        let container = match Format::recognise(buffer.window(), name)? {
+        let failed = buffer.fill(FILE_HEADER).err();
+        let format = match (Format::recognise(buffer.window(), name), failed) {
+            // What was unpacked is used; reading on comes to the fault again.
+            (Ok(format), Some(error)) if Fault::of(&error).is_some() => format,
+            (_, Some(error)) => return Err(ReadError::from_io(name, error)),
+            (format, None) => format?,
+        };
+        let container = match format {
             Format::Pcap => Container::Pcap(None),
             Format::Pcapng => Container::Pcapng(Box::new(Pcapng::new())),
         };
@@ -74,11 +80,20 @@ impl<R: Read> Reader<R> {
             needed: 1,
             ended: false,
             problem: None,
+            packed: None,
         };
         if let Container::Pcap(_) = reader.container {
             reader.read_pcap_header();
         }
         Ok(reader)
+    }
+
+    /// The same reader, which says that its input is unpacked from something.
+    pub(super) fn unpacking(self, packed: Packed) -> Self {
+        Self {
+            packed: Some(packed),
+            ..self
+        }
     }
 
     /// Hands every frame to `visit`, until no more can be read.
@@ -130,9 +145,22 @@ impl<R: Read> Reader<R> {
         self.frames
     }
 
-    /// Bytes of the capture read so far: those of whole records.
+    /// Bytes of the (uncompressed) capture read so far: those of whole records.
     pub fn bytes_read(&self) -> u64 {
         self.buffer.offset()
+    }
+
+    /// How the source is compressed; `None` where it is not.
+    pub fn compression(&self) -> Option<Compression> {
+        self.packed.as_ref().map(|packed| packed.compression)
+    }
+
+    /// Bytes of the source that are done with: those of [`Self::bytes_read`], or where it is
+    /// compressed the compressed ones that were unpacked for them.
+    pub fn source_bytes(&self) -> u64 {
+        self.packed
+            .as_ref()
+            .map_or_else(|| self.bytes_read(), Packed::taken)
     }
 
     /// Packets that interfaces and kernel dropped, as far as the capture says so (pcapng
@@ -189,8 +217,14 @@ impl<R: Read> Reader<R> {
                 false
             }
             Err(error) => {
-                let message = format!("the capture can't be read on: {error}");
-                self.end(ProblemKind::Unreadable, message);
+                let (kind, message) = match Fault::of(&error) {
+                    Some(fault) => (fault.kind, fault.message.clone()),
+                    None => (
+                        ProblemKind::Unreadable,
+                        format!("the capture can't be read on: {error}"),
+                    ),
+                };
+                self.end(kind, message);
                 false
             }
         }

@@ -2,7 +2,9 @@
 
 use std::io::Read;
 
-use crate::capture::{Batch, Problem, ProblemKind, Reader, Source, SourceError, Sources};
+use crate::capture::{
+    Batch, Compression, Problem, ProblemKind, Reader, Source, SourceError, Sources,
+};
 use crate::net::Timestamp;
 use crate::observation::{Observation, Part, Piece, Window};
 
@@ -11,7 +13,8 @@ use crate::observation::{Observation, Part, Piece, Window};
 pub struct Options {
     /// Which packets are judged.
     pub window: Window,
-    /// Whether a capture that ends inside its last record is whole all the same.
+    /// Whether a capture that ends inside its last record, or breaks off while it is unpacked, is
+    /// whole all the same.
     pub accept_truncated: bool,
 }
 
@@ -25,7 +28,7 @@ pub enum Progress<'a> {
     },
     /// More was read.
     Read {
-        /// Bytes of the capture read since the last event.
+        /// Bytes of the source read since the last event; of a compressed one as they lie there.
         bytes: u64,
     },
 }
@@ -74,7 +77,7 @@ pub fn observe_reader<R: Read>(
     let piece = Piece {
         source: name.to_owned(),
         format: Some(reader.format()),
-        compression: None,
+        compression: reader.compression().map(Compression::name),
         first: first.unwrap_or(Timestamp::MAX),
         offset: 0,
     };
@@ -82,7 +85,7 @@ pub fn observe_reader<R: Read>(
     let mut read = 0;
     loop {
         let batch = reader.read_batch(|frames| part.add(frames));
-        let now = reader.bytes_read();
+        let now = reader.source_bytes();
         progress(Progress::Read { bytes: now - read });
         read = now;
         match batch {

@@ -1,0 +1,89 @@
+//! zstd: frames one after the other.
+
+use std::io::{self, Read};
+
+use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
+
+use super::Compression;
+use super::input::Input;
+use super::unpack::{Decode, Stop};
+
+/// Base-2 logarithm of the largest window that a frame may ask for: 128 MiB, the most that
+/// `zstd` itself takes without being told to, and what `--long` and `--ultra -22` use.
+const WINDOW_LOG_MAX: u32 = 27;
+
+/// What the library says where a frame asks for more.
+const WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
+
+/// With so many bytes of a frame the decoder knows how many it wants next.
+const FIRST_WANTED: usize = 5;
+
+pub(super) struct Zstd<R> {
+    input: Input<R>,
+    decoder: Decoder<'static>,
+    inside: bool,
+    /// Bytes with which the decoder completes its next block. It is given no more: a call that
+    /// fails loses all that it unpacked, and so that is one block.
+    wanted: usize,
+}
+
+impl<R: Read> Zstd<R> {
+    pub(super) fn new(input: Input<R>) -> io::Result<Self> {
+        let mut decoder = Decoder::new()?;
+        decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))?;
+        Ok(Self {
+            input,
+            decoder,
+            inside: false,
+            wanted: FIRST_WANTED,
+        })
+    }
+}
+
+impl<R: Read> Decode for Zstd<R> {
+    fn decode(&mut self, into: &mut [u8]) -> Result<usize, Stop> {
+        loop {
+            if !self.inside {
+                if !self.input.next_member(Compression::Zstd)? {
+                    return Ok(0);
+                }
+                self.decoder.reinit()?;
+                self.inside = true;
+                self.wanted = FIRST_WANTED;
+            }
+            let packed = self.input.peek(self.wanted)?;
+            let ended = packed.is_empty();
+            let packed = &packed[..packed.len().min(self.wanted)];
+            let (mut from, mut to) = (InBuffer::around(packed), OutBuffer::around(&mut *into));
+            let result = self.decoder.run(&mut from, &mut to);
+            let (taken, given) = (from.pos(), to.pos());
+            self.input.consume(taken);
+            match result {
+                Ok(0) => self.inside = false,
+                Ok(wanted) => self.wanted = wanted,
+                Err(error) => return Err(stop(&error)),
+            }
+            if given > 0 {
+                return Ok(given);
+            }
+            if self.inside && ended {
+                return Err(Stop::Cut);
+            }
+        }
+    }
+
+    fn taken(&self) -> u64 {
+        self.input.offset()
+    }
+}
+
+fn stop(error: &io::Error) -> Stop {
+    let reason = error.to_string();
+    if reason == WINDOW_TOO_LARGE {
+        return Stop::Refused(
+            "asks for a window of more than 128 MiB; pipe it in: \
+             `zstd -dc --long=31 FILE | portolan COMMAND -`",
+        );
+    }
+    Stop::Damaged(reason)
+}
