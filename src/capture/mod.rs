@@ -26,7 +26,7 @@ pub use compression::Compression;
 pub use error::{ReadError, SourceError, SourceErrors, SourceWarning};
 pub use frame::Frame;
 #[doc(hidden)]
-pub use fuzz::fuzz_container;
+pub use fuzz::{fuzz_compression, fuzz_container};
 pub use link_type::LinkType;
 pub use problem::{Problem, ProblemKind};
 pub use reader::{Batch, Reader};

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use flate2::{Decompress, FlushDecompress, Status};
+use flate2::{Decompress, DecompressError, FlushDecompress, Status};
 
 use super::Compression;
 use super::input::Input;
@@ -15,6 +15,8 @@ pub(super) struct Gzip<R> {
     input: Input<R>,
     inflate: Decompress,
     inside: bool,
+    /// What is wrong after the bytes that were given last.
+    damage: Option<&'static str>,
 }
 
 impl<R: Read> Gzip<R> {
@@ -23,6 +25,7 @@ impl<R: Read> Gzip<R> {
             input,
             inflate: Decompress::new_gzip(WINDOW_BITS),
             inside: false,
+            damage: None,
         }
     }
 }
@@ -30,6 +33,9 @@ impl<R: Read> Gzip<R> {
 impl<R: Read> Decode for Gzip<R> {
     fn decode(&mut self, into: &mut [u8]) -> Result<usize, Stop> {
         loop {
+            if let Some(reason) = self.damage {
+                return Err(Stop::Damaged(reason.to_owned()));
+            }
             if !self.inside {
                 if !self.input.next_member(Compression::Gzip)? {
                     return Ok(0);
@@ -48,25 +54,28 @@ impl<R: Read> Decode for Gzip<R> {
             let taken = (inflate.total_in() - taken) as usize;
             let given = (inflate.total_out() - given) as usize;
             self.input.consume(taken);
-            if let Ok(Status::StreamEnd) = result {
-                self.inside = false;
+            match result {
+                Ok(Status::StreamEnd) => self.inside = false,
+                Ok(_) if ended && given == 0 => return Err(Stop::Cut),
+                Ok(_) => {}
+                Err(error) => self.damage = Some(reason(&error)),
             }
             if given > 0 {
-                // An error comes again at the next call: what stands before is used.
                 return Ok(given);
-            }
-            match result {
-                Ok(_) if self.inside && ended => return Err(Stop::Cut),
-                Ok(_) => {}
-                Err(error) => {
-                    let reason = error.message().unwrap_or("no deflate stream");
-                    return Err(Stop::Damaged(reason.to_owned()));
-                }
             }
         }
     }
 
     fn taken(&self) -> u64 {
         self.input.offset()
+    }
+}
+
+/// The library's own words depend on how it came there, but for those about the end of a member.
+fn reason(error: &DecompressError) -> &'static str {
+    match error.message() {
+        Some("incorrect data check") => "the checksum of the content is wrong",
+        Some("incorrect length check") => "the length of the content is wrong",
+        _ => "a member contradicts the format",
     }
 }

@@ -1,3 +1,5 @@
+//! Each compression unpacked here and in a thread: whole, cut, damaged, given up.
+
 use std::io::{self, Cursor, Read, Write};
 use std::sync::mpsc::{Sender, channel};
 

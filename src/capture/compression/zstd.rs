@@ -15,6 +15,9 @@ const WINDOW_LOG_MAX: u32 = 27;
 /// What the library says where a frame asks for more.
 const WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
 
+/// Header of a block. The decoder wants that of the next one together with a block.
+const BLOCK_HEADER: usize = 3;
+
 /// With so many bytes of a frame the decoder knows how many it wants next.
 const FIRST_WANTED: usize = 5;
 
@@ -22,9 +25,11 @@ pub(super) struct Zstd<R> {
     input: Input<R>,
     decoder: Decoder<'static>,
     inside: bool,
-    /// Bytes with which the decoder completes its next block. It is given no more: a call that
-    /// fails loses all that it unpacked, and so that is one block.
+    /// Bytes that the decoder wants next: a block and the header after it. It is given no more
+    /// than the block: a call that fails loses all that it unpacked.
     wanted: usize,
+    /// Whether it may hold more of the last block. It is asked for that first, for the same reason.
+    pending: bool,
 }
 
 impl<R: Read> Zstd<R> {
@@ -36,6 +41,7 @@ impl<R: Read> Zstd<R> {
             decoder,
             inside: false,
             wanted: FIRST_WANTED,
+            pending: false,
         })
     }
 }
@@ -53,7 +59,12 @@ impl<R: Read> Decode for Zstd<R> {
             }
             let packed = self.input.peek(self.wanted)?;
             let ended = packed.is_empty();
-            let packed = &packed[..packed.len().min(self.wanted)];
+            let count = match self.wanted {
+                _ if self.pending => 0,
+                wanted if wanted > BLOCK_HEADER => wanted - BLOCK_HEADER,
+                wanted => wanted,
+            };
+            let packed = &packed[..packed.len().min(count)];
             let (mut from, mut to) = (InBuffer::around(packed), OutBuffer::around(&mut *into));
             let result = self.decoder.run(&mut from, &mut to);
             let (taken, given) = (from.pos(), to.pos());
@@ -63,10 +74,11 @@ impl<R: Read> Decode for Zstd<R> {
                 Ok(wanted) => self.wanted = wanted,
                 Err(error) => return Err(stop(&error)),
             }
+            let pending = std::mem::replace(&mut self.pending, given == into.len());
             if given > 0 {
                 return Ok(given);
             }
-            if self.inside && ended {
+            if self.inside && ended && !pending {
                 return Err(Stop::Cut);
             }
         }
