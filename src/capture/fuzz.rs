@@ -1,11 +1,46 @@
-//! Bodies of the fuzz targets for containers and their cuts.
+//! Bodies of the fuzz targets for containers, their cuts, and compression.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Cursor, Read};
 use std::sync::Arc;
 
 use super::buffer::MAX_RECORD_BYTES;
+use super::compression::{Compression, ReadAhead, Unpack};
 use super::{Cuts, Drops, LinkType, Problem, Reader};
+
+/// Bytes unpacked of one input: a few bytes may hold very many.
+const MAX_UNPACKED: u64 = 4 << 20;
+
+/// Unpacks `data`, if it is compressed, here and in a thread, and reads what it holds.
+///
+/// # Panics
+/// Where the two disagree.
+pub fn fuzz_compression(data: &[u8]) {
+    let Some(compression) = Compression::recognise(data) else {
+        return;
+    };
+    let unpack = |capacity| Unpack::new(compression, data, capacity).expect("there is memory");
+    let here = drain(unpack(61));
+    let ahead = ReadAhead::new(compression, Cursor::new(data.to_vec())).expect("there is a thread");
+    let ahead = drain(ahead);
+    // The bytes last, and not printed: there may be many.
+    assert_eq!((&here.1, here.0.len()), (&ahead.1, ahead.0.len()));
+    assert!(
+        here.0 == ahead.0,
+        "{compression:?} unpacks to different bytes"
+    );
+    if let Ok(mut reader) = Reader::new(unpack(4096).take(MAX_UNPACKED), "fuzz") {
+        reader.read(|_| {});
+        assert!(reader.bytes_read() <= here.0.len() as u64);
+    }
+}
+
+/// What an input gives at first, and why it ended where it did not by itself.
+fn drain(input: impl Read) -> (Vec<u8>, Option<String>) {
+    let mut bytes = Vec::new();
+    let result = input.take(MAX_UNPACKED).read_to_end(&mut bytes);
+    (bytes, result.err().map(|error| error.to_string()))
+}
 
 /// Reads `data` as a capture, in buffers of several sizes.
 ///

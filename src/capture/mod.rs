@@ -1,9 +1,10 @@
-//! What the user named → frames: sources, containers (pcap, pcapng), link types.
+//! What the user named → frames: sources, compression, containers (pcap, pcapng), link types.
 //! Frames are borrowed from the read buffer, never copied. Knows nothing of headers.
 
 mod batch;
 mod buffer;
 mod byte_order;
+mod compression;
 mod cut;
 mod error;
 mod folder;
@@ -22,11 +23,12 @@ mod stream;
 mod builder;
 #[cfg(test)]
 mod properties;
+pub use compression::Compression;
 pub use cut::Cuts;
 pub use error::{ReadError, SourceError, SourceErrors, SourceWarning};
 pub use frame::Frame;
 #[doc(hidden)]
-pub use fuzz::{fuzz_container, fuzz_cuts};
+pub use fuzz::{fuzz_compression, fuzz_container, fuzz_cuts};
 pub use link_type::LinkType;
 pub use pcapng::Drops;
 pub use problem::{Problem, ProblemKind};

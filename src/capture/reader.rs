@@ -5,6 +5,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use super::buffer::{Buffer, DEFAULT_CAPACITY};
+use super::compression::{Compression, Fault, Packed};
 use super::cut::Cuts;
 use super::format::Format;
 use super::pcap::{self, FILE_HEADER};
@@ -25,6 +26,7 @@ pub struct Reader<R = Box<dyn Read + Send>> {
     landed: Option<usize>,
     /// Where it began.
     piece_offset: u64,
+    packed: Option<Packed>,
 }
 
 /// How a batch of frames ended.
@@ -70,10 +72,14 @@ impl<R: Read> Reader<R> {
     /// A reader that takes `capacity` bytes at a time.
     pub(super) fn with_capacity(input: R, name: &str, capacity: usize) -> Result<Self, ReadError> {
         let mut buffer = Buffer::new(input, capacity);
-        buffer
-            .fill(FILE_HEADER)
-            .map_err(|error| ReadError::from_io(name, error))?;
-        let container = match Format::recognise(buffer.window(), name)? {
+        let failed = buffer.fill(FILE_HEADER).err();
+        let format = match (Format::recognise(buffer.window(), name), failed) {
+            // What was unpacked is used; reading on comes to the fault again.
+            (Ok(format), Some(error)) if Fault::of(&error).is_some() => format,
+            (_, Some(error)) => return Err(ReadError::from_io(name, error)),
+            (format, None) => format?,
+        };
+        let container = match format {
             Format::Pcap => Container::Pcap(None),
             Format::Pcapng => Container::Pcapng(Box::new(Pcapng::new())),
         };
@@ -112,6 +118,15 @@ impl<R: Read> Reader<R> {
             problem: None,
             cuts: None,
             landed: None,
+            packed: None,
+        }
+    }
+
+    /// The same reader, which says that its input is unpacked from something.
+    pub(super) fn unpacking(self, packed: Packed) -> Self {
+        Self {
+            packed: Some(packed),
+            ..self
         }
     }
 
@@ -169,9 +184,22 @@ impl<R: Read> Reader<R> {
         self.piece_offset
     }
 
-    /// Offset in the capture up to which it was read: the end of a record.
+    /// Offset in the (uncompressed) capture up to which it was read: the end of a record.
     pub fn bytes_read(&self) -> u64 {
         self.buffer.offset()
+    }
+
+    /// How the source is compressed; `None` where it is not.
+    pub fn compression(&self) -> Option<Compression> {
+        self.packed.as_ref().map(|packed| packed.compression)
+    }
+
+    /// Bytes of the source that are done with: those of [`Self::bytes_read`], or where it is
+    /// compressed the compressed ones that were unpacked for them.
+    pub fn source_bytes(&self) -> u64 {
+        self.packed
+            .as_ref()
+            .map_or_else(|| self.bytes_read(), Packed::taken)
     }
 
     /// Packets that interfaces and kernel dropped, as far as what was read says so (pcapng
@@ -249,8 +277,14 @@ impl<R: Read> Reader<R> {
                 false
             }
             Err(error) => {
-                let message = format!("the capture can't be read on: {error}");
-                self.end(ProblemKind::Unreadable, message);
+                let (kind, message) = match Fault::of(&error) {
+                    Some(fault) => (fault.kind, fault.message.clone()),
+                    None => (
+                        ProblemKind::Unreadable,
+                        format!("the capture can't be read on: {error}"),
+                    ),
+                };
+                self.end(kind, message);
                 false
             }
         }

@@ -32,7 +32,8 @@ impl SiteArgs {
 /// What to read.
 #[derive(Args, Clone, Debug)]
 pub struct InputArgs {
-    /// Captures (pcap or pcapng), folders of them, or - for standard input; read as one
+    /// Captures (pcap or pcapng, plain or compressed with gzip, zstd or lz4), folders of them, or -
+    /// for standard input; read as one
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
     /// Judge only what was captured at this time or later (RFC 3339)
@@ -41,7 +42,7 @@ pub struct InputArgs {
     /// Judge only what was captured at this time or earlier (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub to: Option<Timestamp>,
-    /// Take a capture that ends inside its last record as complete
+    /// Take a capture that ends inside its last record, or is compressed and cut off, as complete
     #[arg(long)]
     pub accept_truncated: bool,
     /// Read with at most this many threads, one file too [default: one for each core]; the report

@@ -20,7 +20,8 @@ use crate::observation::Window;
 pub struct Options {
     /// Which packets are judged.
     pub window: Window,
-    /// Whether a capture that ends inside its last record is whole all the same.
+    /// Whether a capture that ends inside its last record, or breaks off while it is unpacked, is
+    /// whole all the same.
     pub accept_truncated: bool,
     /// How many threads read at once.
     pub threads: NonZeroUsize,
@@ -48,7 +49,7 @@ pub fn all_cores() -> NonZeroUsize {
 /// How far reading has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress<'a> {
-    /// Bytes read of all captures. What was read from a place that proves wrong is taken back.
+    /// Bytes read of all captures, of compressed ones as they lie there. What was read from a place that proves wrong is taken back.
     pub bytes: u64,
     /// Names of the captures that are being read, each once.
     pub reading: &'a [&'a str],

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::{Options, Progress};
-use crate::capture::{Batch, Problem, ProblemKind, Reader};
+use crate::capture::{Batch, Compression, Problem, ProblemKind, Reader};
 use crate::net::Timestamp;
 use crate::observation::{Part, Piece, Window};
 
@@ -43,7 +43,7 @@ pub(super) fn begin<R: Read>(
     let piece = Piece {
         source: name.to_owned(),
         format: Some(reader.format()),
-        compression: None,
+        compression: reader.compression().map(Compression::name),
         first: first.unwrap_or(Timestamp::MAX),
         offset: reader.piece_offset(),
     };
@@ -59,7 +59,7 @@ pub(super) fn read<R: Read>(
 ) {
     loop {
         let batch = reader.read_batch(|frames| part.add(frames));
-        let read = reader.bytes_read() - reader.piece_offset();
+        let read = reader.source_bytes() - reader.piece_offset();
         if !goes_on(read) || batch == Batch::End {
             break;
         }

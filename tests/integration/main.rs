@@ -7,6 +7,7 @@ mod architecture;
 mod audit;
 mod captures;
 mod command;
+mod compressed;
 mod fixtures;
 mod flows;
 mod generated;

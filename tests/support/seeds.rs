@@ -8,6 +8,7 @@ use super::build::encode::{
     fragments, icmp_unreachable, lldp, oack, packet, read_request, request, spanning_tree, tcp,
     udp, write_request,
 };
+use super::build::packed::{gzip, lz4, skippable, zstd};
 use super::build::{
     ByteOrder, Dhcp, Extension, Ip, Link, Pcap, Pcapng, Recording, Resolution, Segment, Tower,
     Uuid, at, flags, host,
@@ -16,6 +17,7 @@ use super::build::{
 /// Fuzz target, file name and content of every seed.
 pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let by_target = [
+        ("compression", compression()),
         ("container", container()),
         ("cuts", cuts()),
         ("dce_rpc", dce_rpc()),
@@ -101,6 +103,23 @@ fn cuts() -> Seeds {
     vec![
         ("pcap", chosen(Pcap::default().encode(records))),
         ("pcapng", chosen(Pcapng::encode(records))),
+    ]
+}
+
+/// A small capture in every compression, in two pieces where it allows other frames between.
+fn compression() -> Seeds {
+    let (_, capture) = container().swap_remove(0);
+    let (first, rest) = capture.split_at(capture.len() / 2);
+    let in_frames = |pack: fn(&[u8]) -> Vec<u8>| [pack(first), skippable(9), pack(rest)].concat();
+    vec![
+        ("gzip", gzip(&capture)),
+        ("gzip-two-members", [gzip(first), gzip(rest)].concat()),
+        ("zstd", in_frames(zstd)),
+        ("lz4", in_frames(lz4)),
+        (
+            "zstd-skippable-first",
+            [skippable(4), zstd(&capture)].concat(),
+        ),
     ]
 }
 

@@ -10,6 +10,7 @@ mod container;
 mod dhcp;
 mod ip;
 mod link;
+pub mod packed;
 mod recording;
 mod rng;
 mod rpc;
