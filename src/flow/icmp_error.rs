@@ -91,6 +91,11 @@ impl IcmpErrors {
         self.quoted.get(&FlowKey::new(five_tuple)).copied()
     }
 
+    /// The flows that are quoted.
+    pub(super) fn quoted(&self) -> impl Iterator<Item = &FlowKey> {
+        self.quoted.keys().map(|(key, _)| key)
+    }
+
     /// Errors that quote either direction of a flow.
     pub(super) fn of_flow(&self, key: &FlowKey) -> Option<IcmpErrorSeen> {
         let [low, high] = [Side::Low, Side::High].map(|side| self.quoted.get(&(*key, side)));

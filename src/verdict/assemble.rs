@@ -133,18 +133,19 @@ impl<'a> Walk<'a> {
     fn partition(&mut self, partition: usize, flows: impl Iterator<Item = Flow>) {
         let before = self.deferred.len();
         let mut waiting = 0;
-        for flow in flows {
+        // A chain of iterators walks faster by itself than when it is asked for each.
+        flows.for_each(|flow| {
             self.judge.facts.observe(&flow, &mut self.seen);
             let judged = self.judge.verdict(&flow);
             if !self.judge.rests_on_others() {
                 self.sums.add(&self.judge, &judged);
-                continue;
+                return;
             }
             waiting += 1;
             if before + waiting <= MAX_DEFERRED {
                 self.deferred.push(flow);
             }
-        }
+        });
         if before + waiting > MAX_DEFERRED {
             self.deferred.truncate(before);
             self.again.push(partition);
@@ -223,7 +224,7 @@ impl<'a> Sums<'a> {
         }
     }
 
-    fn add(&mut self, judge: &Judge<'a>, judged: &FlowVerdict) {
+    fn add(&mut self, judge: &Judge<'a>, judged: &FlowVerdict<'_>) {
         let flow = &judged.flow;
         self.totals.flows += 1;
         let one_sided = flow.state == State::MidStream && !flow.is_two_sided();
@@ -249,7 +250,7 @@ impl<'a> Sums<'a> {
         }
     }
 
-    fn add_expected(&mut self, judge: &Judge<'_>, judged: &FlowVerdict, basis: Basis) {
+    fn add_expected(&mut self, judge: &Judge<'_>, judged: &FlowVerdict<'_>, basis: Basis) {
         self.totals.expected += 1;
         let count = Count::of(&judged.flow);
         for rule in judged.rules.iter() {
