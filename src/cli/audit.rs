@@ -87,6 +87,9 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Outcome, Failure> 
     if !args.report.quiet {
         terminal.report(|page, out| (args.report.format.write)(&report, page, out))?;
     }
+    // The process ends here: giving millions of flows back one chunk after the other takes a
+    // while, and nobody needs the room.
+    std::mem::forget(observation);
     Ok(if unwritten {
         Outcome::Incomplete
     } else {

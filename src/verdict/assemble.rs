@@ -101,7 +101,7 @@ pub fn judge<Flows: Iterator<Item = Flow>>(
         let judged = judge.verdict(flow);
         sums.add(&judge, &judged);
     }
-    sums.finish(&judge, counted)
+    sums.finish(&judge, counted, threads)
 }
 
 /// Flows that a thread keeps until all were observed. Where there are more, their partition is
@@ -323,7 +323,7 @@ impl<'a> Sums<'a> {
         self.scenarios.merge(other.scenarios);
     }
 
-    fn finish(self, judge: &Judge<'_>, counted: Counted) -> Audit {
+    fn finish(self, judge: &Judge<'_>, counted: Counted, threads: NonZero<usize>) -> Audit {
         let holders = Holders::new(judge.site, &judge.policy.roles);
         let folded = self.findings.finish();
         let (failing, failing_out) = self.failing.finish(&judge.policy.rules, MAX_ENTRIES);
@@ -367,11 +367,7 @@ impl<'a> Sums<'a> {
             totals,
             loss,
             limits,
-            unexpected: folded
-                .entries
-                .iter()
-                .map(|entry| judge.finding(entry))
-                .collect(),
+            unexpected: workers::map(&folded.entries, threads, |entry| judge.finding(entry)),
             failing,
             background,
             exceptions: exceptions(judge, self.exceptions),
