@@ -126,21 +126,16 @@ impl<E: Entry> Family<E> {
         }
     }
 
-    /// Lays the packets that wait at their flows. Three passes: what one packet waits for in
-    /// memory, the next ones wait for at the same time.
+    /// Lays the packets that wait at their flows. The slots of all are read first: what one packet
+    /// waits for in memory, the next ones wait for at the same time.
     fn settle(&mut self, seed: &SeedableRandomState) {
         let mut slots = [0; WAITING];
         for (slot, packet) in slots.iter_mut().zip(&self.waiting) {
             *slot = self.partitions[partition(packet.hash)].likely_slot(packet.hash);
         }
-        let mut numbers = [None; WAITING];
-        for ((number, slot), packet) in numbers.iter_mut().zip(slots).zip(&self.waiting) {
-            let partition = &self.partitions[partition(packet.hash)];
-            *number = partition.number_at(slot, &packet.key);
-        }
-        for (number, packet) in numbers.into_iter().zip(&self.waiting) {
+        for (slot, packet) in slots.into_iter().zip(&self.waiting) {
             let partition = &mut self.partitions[partition(packet.hash)];
-            match number {
+            match partition.number_at(slot, &packet.key) {
                 Some(number) => partition.add_to(number, &packet.arrival),
                 None => partition.add(&packet.key, packet.hash, &packet.arrival, seed),
             }
