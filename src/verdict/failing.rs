@@ -7,6 +7,7 @@ use hashbrown::{HashMap, HashSet};
 use super::FailingFlow;
 use super::attempt::{Attempt, Outcome, is_dhcp};
 use super::tally::Tally;
+use super::workers;
 use crate::flow::{Flow, State};
 use crate::net::{Position, Protocol};
 use crate::policy::Rule;
@@ -51,15 +52,9 @@ impl Pairs {
         }
     }
 
-    fn merge(&mut self, mut other: Self) {
-        if self.v4.len() < other.v4.len() {
-            std::mem::swap(&mut self.v4, &mut other.v4);
-        }
-        if self.v6.len() < other.v6.len() {
-            std::mem::swap(&mut self.v6, &mut other.v6);
-        }
-        self.v4.extend(other.v4);
-        self.v6.extend(other.v6);
+    fn merge(&mut self, other: Self) {
+        workers::unite(&mut self.v4, other.v4);
+        workers::unite(&mut self.v6, other.v6);
     }
 }
 

@@ -8,6 +8,7 @@ use hashbrown::HashSet;
 
 use super::port_set::PortSet;
 use super::tally::Tally;
+use super::workers;
 use crate::flow::Flow;
 use crate::net::Position;
 use crate::policy::RoleSet;
@@ -315,15 +316,9 @@ impl AddressSet {
         };
     }
 
-    fn merge(&mut self, mut other: Self) {
-        if self.v4.len() < other.v4.len() {
-            std::mem::swap(&mut self.v4, &mut other.v4);
-        }
-        if self.v6.len() < other.v6.len() {
-            std::mem::swap(&mut self.v6, &mut other.v6);
-        }
-        self.v4.extend(other.v4);
-        self.v6.extend(other.v6);
+    fn merge(&mut self, other: Self) {
+        workers::unite(&mut self.v4, other.v4);
+        workers::unite(&mut self.v6, other.v6);
     }
 
     fn len(&self) -> u64 {

@@ -1,10 +1,13 @@
 //! Work on the partitions of the flows by several threads. What they find is joined in no
 //! particular order, so that it must be the same in any.
 
+use std::hash::{BuildHasher, Hash};
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+
+use hashbrown::HashSet;
 
 /// Walks every partition once, on at most `threads` threads. Each begins with `start`, takes one
 /// partition after the other, and what they made is merged two by two as they finish.
@@ -50,6 +53,17 @@ pub(super) fn fold<S: Send>(
     let finished = finished.into_inner();
     let finished = finished.unwrap_or_else(PoisonError::into_inner);
     finished.unwrap_or_else(start)
+}
+
+/// Adds a set to another. The smaller one moves.
+pub(super) fn unite<T: Eq + Hash, S: BuildHasher>(
+    mine: &mut HashSet<T, S>,
+    mut theirs: HashSet<T, S>,
+) {
+    if mine.len() < theirs.len() {
+        std::mem::swap(mine, &mut theirs);
+    }
+    mine.extend(theirs);
 }
 
 /// Items that a thread takes at once.
