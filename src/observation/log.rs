@@ -8,6 +8,10 @@ use crate::decode::TcpFlags;
 use crate::flow::{FlowKey, Side};
 use crate::net::{FiveTuple, Position, Protocol, Timestamp};
 
+mod facts;
+
+pub(super) use facts::{FactKind, LogFact};
+
 /// A fact kept for the trackers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {

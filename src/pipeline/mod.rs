@@ -2,4 +2,4 @@
 
 mod sequential;
 
-pub use sequential::{Options, Progress, observe, observe_reader};
+pub use sequential::{Options, Progress, observe, observe_reader, part};

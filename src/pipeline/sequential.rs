@@ -30,13 +30,18 @@ pub enum Progress<'a> {
     },
 }
 
-/// Reads every source. What can't be read stands in the captures of the observation with its
-/// problem, so that nothing is left out silently.
+/// Reads every source, and finishes what was seen: see [`part`].
 pub fn observe(
     sources: &Sources,
     options: &Options,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Observation {
+    part(sources, options, progress).finish()
+}
+
+/// Reads every source. What can't be read stands in the captures of the part with its problem, so
+/// that nothing is left out silently.
+pub fn part(sources: &Sources, options: &Options, progress: &mut dyn FnMut(Progress<'_>)) -> Part {
     let mut whole = Part::default();
     for source in &sources.list {
         progress(Progress::Capture {
@@ -47,7 +52,7 @@ pub fn observe(
     // By themselves first: each may stand before others, and then what is there is numbered anew.
     let failed = sources.failed.iter().map(unread);
     let failed = failed.fold(Part::default(), Part::merge);
-    whole.merge(failed).finish()
+    whole.merge(failed)
 }
 
 fn observe_source(

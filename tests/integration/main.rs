@@ -11,6 +11,8 @@ mod fixtures;
 mod flows;
 mod hostile;
 mod merge;
+mod part_file;
+
 mod policy_cli;
 mod policy_documents;
 mod readme;

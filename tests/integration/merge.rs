@@ -100,7 +100,7 @@ fn a_capture_cut_into_files_is_the_same_audit() {
 
 /// What the audit says of these files, without what may differ (`captures`, `frames`, `loss`,
 /// `undecoded`).
-fn audit_of(files: &[&[Record]]) -> Value {
+pub fn audit_of(files: &[&[Record]]) -> Value {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (number, records) in files.iter().enumerate() {
         let file = folder.path().join(format!("{number:02}.pcapng"));
@@ -114,7 +114,7 @@ fn audit_of(files: &[&[Record]]) -> Value {
     report
 }
 
-fn drop_what_may_differ(value: &mut Value) {
+pub fn drop_what_may_differ(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for key in ["captures", "frames", "loss", "undecoded"] {
@@ -189,7 +189,7 @@ fn a_generated_capture_reaches_every_kind_of_entry() {
 
 /// Everything that an observation says.
 #[derive(Debug, PartialEq)]
-struct Seen {
+pub struct Seen {
     captures: Vec<CaptureRecord>,
     flows: Vec<Flow>,
     log: Vec<LogEntry>,
@@ -202,7 +202,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(observation: Observation) -> Self {
+    pub fn of(observation: Observation) -> Self {
         let mut services = ServicePorts::empty();
         for port in [53, 67, 69, 135, 443] {
             services.insert(Protocol::Tcp, port);
@@ -224,7 +224,7 @@ impl Seen {
     }
 
     /// The first lines that differ.
-    fn difference(&self, other: &Self) -> String {
+    pub fn difference(&self, other: &Self) -> String {
         let (left, right) = (format!("{self:#?}"), format!("{other:#?}"));
         left.lines()
             .zip(right.lines())
@@ -237,7 +237,7 @@ impl Seen {
 
 /// Cuts each capture at the given frames and merges the pieces two by two, in an order that `rng`
 /// draws, until one is left.
-fn merged(captures: &[(&str, &[Record])], cuts: &[Vec<usize>], rng: &mut Rng) -> Observation {
+pub fn merged(captures: &[(&str, &[Record])], cuts: &[Vec<usize>], rng: &mut Rng) -> Observation {
     let mut parts = Vec::new();
     for ((name, records), cuts) in captures.iter().zip(cuts) {
         let mut bounds: Vec<usize> = cuts.iter().map(|cut| (*cut).min(records.len())).collect();
@@ -255,7 +255,7 @@ fn merged(captures: &[(&str, &[Record])], cuts: &[Vec<usize>], rng: &mut Rng) ->
     parts.pop().expect("every capture has a piece").finish()
 }
 
-fn read(reader: &mut Reader<File>) -> Vec<Record> {
+pub fn read(reader: &mut Reader<File>) -> Vec<Record> {
     let mut records = Vec::new();
     reader.read(|frame| {
         records.push(Record {
@@ -275,7 +275,7 @@ const HOSTS: u8 = 3;
 
 /// One packet, in terms that proptest can shrink.
 #[derive(Clone, Copy, Debug)]
-struct Event {
+pub struct Event {
     kind: u8,
     from: u8,
     to: u8,
@@ -284,7 +284,20 @@ struct Event {
     later: u32,
 }
 
-fn event() -> impl Strategy<Value = Event> {
+impl Event {
+    /// An event of this kind, a millisecond after the one before.
+    pub fn of(kind: u8, from: u8, to: u8) -> Self {
+        Self {
+            kind,
+            from,
+            to,
+            number: from + to,
+            later: 1,
+        }
+    }
+}
+
+pub fn event() -> impl Strategy<Value = Event> {
     (0..KINDS, 0..HOSTS, 0..HOSTS, 0..8_u8, 0..4_u32).prop_map(|(kind, from, to, number, later)| {
         Event {
             kind,
@@ -297,7 +310,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 /// The capture of these events. Times go back now and then, as those of several queues do.
-fn record(events: &[Event]) -> Vec<Record> {
+pub fn record(events: &[Event]) -> Vec<Record> {
     let mut out = Recording::new(Link::Ethernet);
     for event in events {
         let back = if event.number == 7 { 3 } else { 0 };
