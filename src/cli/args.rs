@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::net::Timestamp;
+use crate::observation::Window;
 use crate::report::{self, FORMATS, Format};
 
 /// The site file that is used when none is named.
@@ -48,6 +49,16 @@ pub struct InputArgs {
     /// Draw no progress on standard error
     #[arg(long)]
     pub no_progress: bool,
+}
+
+impl InputArgs {
+    /// Which packets are judged.
+    pub fn window(&self) -> Window {
+        Window {
+            from: self.from,
+            to: self.to,
+        }
+    }
 }
 
 /// Where reports go.

@@ -38,11 +38,19 @@ impl ProgressLine {
     /// Takes note of an event.
     pub fn update(&self, event: pipeline::Progress<'_>) {
         match event {
-            pipeline::Progress::Capture { source } => {
-                self.bar.set_message(escape::line(source).into_owned());
-            }
-            pipeline::Progress::Read { bytes } => self.bar.inc(bytes),
+            pipeline::Progress::Capture { source } => self.reading(source),
+            pipeline::Progress::Read { bytes } => self.advance(bytes),
         }
+    }
+
+    /// Says what is read now.
+    pub fn reading(&self, name: &str) {
+        self.bar.set_message(escape::line(name).into_owned());
+    }
+
+    /// Counts bytes.
+    pub fn advance(&self, bytes: u64) {
+        self.bar.inc(bytes);
     }
 }
 

@@ -16,6 +16,7 @@ mod part_file;
 mod policy_cli;
 mod policy_documents;
 mod readme;
+mod shard;
 mod site_check;
 mod verdict;
 mod witness;

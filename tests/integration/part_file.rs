@@ -272,3 +272,16 @@ fn copies_of_a_capture_look_alike() {
     let merging = Merging::new(vec![heads[0].clone(), second]).expect("different names");
     assert_eq!(merging.look_alikes(), [[("a", "x"), ("b", "y")]]);
 }
+
+#[test]
+fn a_renamed_capture_finds_its_place() {
+    let records = some_records();
+    let both = |name: &str| {
+        let (half, end) = (records.len() / 2, records.len());
+        // The same first time: names alone order them.
+        part(name, &records, half, end).merge(part("a", &records, 0, half))
+    };
+    let renamed = Seen::of(both("-").rename("-", "b").finish());
+    let expected = Seen::of(both("b").finish());
+    assert!(renamed == expected, "{}", expected.difference(&renamed));
+}
