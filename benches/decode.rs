@@ -8,23 +8,30 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use portolan::decode::{Packet, decode};
 
-use support::build::Bulk;
+use support::build::{Bulk, Profile};
 use support::frames::frame;
 
 fn frames(criterion: &mut Criterion) {
-    let bulk = Bulk::default();
-    let records = bulk.records();
     let mut group = criterion.benchmark_group("decode");
-    group.throughput(Throughput::Elements(bulk.packets));
-    group.bench_function("ethernet", |bencher| {
-        bencher.iter(|| {
-            for (index, record) in records.iter().enumerate() {
-                let _ = black_box(decode(&frame(index + 1, record), |packet: Packet<'_>| {
-                    packet.five_tuple()
-                }));
-            }
+    for profile in Profile::ALL {
+        let bulk = Bulk {
+            profile,
+            snaplen: 96,
+            ..Bulk::default()
+        };
+        let records = bulk.records();
+        group.throughput(Throughput::Elements(bulk.packets));
+        group.bench_function(profile.name(), |bencher| {
+            bencher.iter(|| {
+                for (index, record) in records.iter().enumerate() {
+                    let _ = black_box(decode(&frame(index + 1, record), |packet: Packet<'_>| {
+                        black_box(&packet.transport);
+                        packet.five_tuple()
+                    }));
+                }
+            });
         });
-    });
+    }
     group.finish();
 }
 

@@ -1,4 +1,5 @@
-//! The flow table: packets laid at their flows, few flows and many.
+//! The flow table: packets laid at their flows. Few flows stay in the cache, many don't, and a
+//! scan begins one with every other packet.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -8,14 +9,22 @@ use portolan::decode::{Packet, Whole, decode};
 use portolan::flow::FlowTable;
 use portolan::net::{Position, Timestamp};
 
-use support::build::Bulk;
+use support::build::{Bulk, Profile};
 use support::frames::frame;
 
 fn add(criterion: &mut Criterion) {
+    let cases = [
+        ("few flows", Profile::Site, 300_000, 1_000),
+        ("many flows", Profile::Site, 300_000, 100_000),
+        ("scan", Profile::Scan, 300_000, 150_000),
+    ];
     let mut group = criterion.benchmark_group("flow");
-    for clients in [10, 100_000] {
+    for (name, profile, packets, flows) in cases {
         let records = Bulk {
-            clients,
+            profile,
+            packets,
+            flows: Some(flows),
+            snaplen: 96,
             ..Bulk::default()
         }
         .records();
@@ -29,14 +38,14 @@ fn add(criterion: &mut Criterion) {
             })
             .collect();
         group.throughput(Throughput::Elements(packets.len() as u64));
-        group.bench_function(format!("{clients} clients"), |bencher| {
+        group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let mut table = FlowTable::default();
                 for (at, bytes, packet) in &packets {
                     table.add(*at, *bytes, packet);
                 }
                 table.settle();
-                table.len()
+                assert_eq!(table.len() as u64, flows);
             });
         });
     }

@@ -4,6 +4,7 @@
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use portolan::report::FORMATS;
 
 use support::audited::{audit, boundary_site, report};
 use support::build::Bulk;
@@ -12,10 +13,13 @@ use support::frames::part;
 fn formats(criterion: &mut Criterion) {
     let records = Bulk::default().records();
     let observation = part("bench", &records, 0, records.len()).finish();
+    // Not the site of these captures: most flows are findings.
     let audit = audit(&boundary_site(), &observation);
     let mut group = criterion.benchmark_group("report");
-    for name in ["text", "json", "jsonl", "csv"] {
-        group.bench_function(name, |bencher| bencher.iter(|| report(&audit, name)));
+    for format in &FORMATS {
+        group.bench_function(format.name, |bencher| {
+            bencher.iter(|| report(&audit, format.name));
+        });
     }
     group.finish();
 }

@@ -1,4 +1,4 @@
-//! The trackers, over the log of a capture with many network boots.
+//! The trackers: busy with many network boots, and idle over segments of port 135 that are no RPC.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -8,10 +8,22 @@ use std::net::Ipv4Addr;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use portolan::evidence::Evidence;
 
-use support::build::{Link, PxeBoot, Recording, Tftp, Tower, Uuid, at};
+use support::build::{Bulk, Link, PxeBoot, Record, Recording, Tftp, Tower, Uuid, at};
 use support::frames::part;
 
 fn trackers(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("trackers");
+    for (name, records) in [("boots", boots()), ("idle", Bulk::default().records())] {
+        let observation = part("bench", &records, 0, records.len()).finish();
+        group.throughput(Throughput::Elements(observation.log().count() as u64));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| Evidence::collect(observation.log(), &observation));
+        });
+    }
+    group.finish();
+}
+
+fn boots() -> Vec<Record> {
     let mut recording = Recording::new(Link::Ethernet);
     let server = Ipv4Addr::new(10, 0, 0, 12);
     for number in 1..=200_u8 {
@@ -37,14 +49,7 @@ fn trackers(criterion: &mut Criterion) {
         let client = at(&format!("10.1.0.{number}:50000"));
         recording.ept_map(client, server, Uuid::WINREG, &[tower]);
     }
-    let records = recording.records;
-    let observation = part("bench", &records, 0, records.len()).finish();
-    let mut group = criterion.benchmark_group("trackers");
-    group.throughput(Throughput::Elements(observation.log().len() as u64));
-    group.bench_function("boots", |bencher| {
-        bencher.iter(|| Evidence::collect(observation.log(), &observation));
-    });
-    group.finish();
+    recording.records
 }
 
 criterion_group!(benches, trackers);

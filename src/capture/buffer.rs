@@ -21,24 +21,53 @@ pub(super) struct Buffer<R> {
     start: usize,
     end: usize,
     offset: u64,
+    /// Offset in the input from which on nothing is read.
+    limit: u64,
 }
 
 impl<R: Read> Buffer<R> {
     /// An empty buffer. `capacity` is what it holds until a larger record needs more.
     pub(super) fn new(input: R, capacity: usize) -> Self {
+        Self::at(0, input, capacity)
+    }
+
+    /// An empty buffer of an input whose next byte stands at `offset`.
+    pub(super) fn at(offset: u64, input: R, capacity: usize) -> Self {
         Self {
             input,
             bytes: vec![0; capacity.max(1)],
             start: 0,
             end: 0,
-            offset: 0,
+            offset,
+            limit: u64::MAX,
         }
     }
 
-    /// What was read and not consumed.
+    /// Sets where the window ends for now, whatever follows.
+    pub(super) fn set_limit(&mut self, limit: u64) {
+        debug_assert!(limit >= self.offset);
+        self.limit = limit;
+    }
+
+    /// Whether the window reaches to the limit.
+    pub(super) fn is_at_limit(&self) -> bool {
+        self.before_limit() == self.visible()
+    }
+
+    /// Length of the window.
+    fn visible(&self) -> usize {
+        (self.end - self.start).min(self.before_limit())
+    }
+
+    /// Bytes from the beginning of the window to the limit.
+    fn before_limit(&self) -> usize {
+        usize::try_from(self.limit - self.offset).unwrap_or(usize::MAX)
+    }
+
+    /// What was read and not consumed, as far as the limit.
     #[inline]
     pub(super) fn window(&self) -> &[u8] {
-        &self.bytes[self.start..self.end]
+        &self.bytes[self.start..self.start + self.visible()]
     }
 
     /// Offset in the input of the first byte of the window.
@@ -53,24 +82,32 @@ impl<R: Read> Buffer<R> {
         self.offset += count as u64;
     }
 
-    /// Reads until the window holds `needed` bytes or more; `false` where the input ends before.
+    /// Reads until the window holds `needed` bytes or more; `false` where the input ends before,
+    /// or the limit is reached.
     ///
     /// The buffer grows with what really arrives, at most to twice that, whatever a length
     /// field claims.
     pub(super) fn fill(&mut self, needed: usize) -> io::Result<bool> {
         debug_assert!(needed <= MAX_RECORD_BYTES);
-        if self.end - self.start >= needed {
+        if self.visible() >= needed {
             return Ok(true);
+        }
+        if self.is_at_limit() {
+            return Ok(false);
         }
         self.bytes.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
         while self.end < needed {
+            if self.end == self.before_limit() {
+                return Ok(false);
+            }
             if self.end == self.bytes.len() {
                 let larger = needed.min(self.bytes.len() * 2);
                 self.bytes.resize(larger, 0);
             }
-            match self.input.read(&mut self.bytes[self.end..]) {
+            let to = self.bytes.len().min(self.before_limit());
+            match self.input.read(&mut self.bytes[self.end..to]) {
                 Ok(0) => return Ok(false),
                 Ok(count) => self.end += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -96,6 +133,29 @@ mod tests {
         assert_eq!(buffer.window(), &input[5..45]);
         assert!(!buffer.fill(96).unwrap());
         assert_eq!(buffer.window(), &input[5..]);
+    }
+
+    #[test]
+    fn stops_at_the_limit_and_goes_on_when_it_is_lifted() {
+        let input: Vec<u8> = (0..100).collect();
+        let mut buffer = Buffer::at(1000, &input[..], 64);
+        buffer.set_limit(1010);
+        assert!(!buffer.fill(11).unwrap());
+        assert!(buffer.is_at_limit());
+        assert_eq!((buffer.window(), buffer.offset()), (&input[..10], 1000));
+        buffer.consume(4);
+        buffer.set_limit(u64::MAX);
+        assert!(buffer.fill(11).unwrap());
+        assert_eq!(buffer.window()[..11], input[4..15]);
+        assert!(!buffer.is_at_limit());
+
+        // What was read before the limit was set waits behind it.
+        buffer.set_limit(1006);
+        assert_eq!(buffer.window(), &input[4..6]);
+        assert!(!buffer.fill(3).unwrap() && buffer.is_at_limit());
+        buffer.set_limit(1100);
+        assert!(buffer.fill(96).unwrap());
+        assert_eq!(buffer.window(), &input[4..]);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::io;
 
 use thiserror::Error;
 
+use super::compression::{Compression, Fault};
+
 /// Why a source gives no frames at all. What goes wrong after the first bytes is a
 /// [`Problem`](super::Problem).
 #[derive(Debug, Error)]
@@ -58,6 +60,22 @@ pub enum ReadError {
         /// Its first bytes in hexadecimal.
         begins: String,
     },
+    /// Compressed, but nothing of a capture can be unpacked.
+    #[error("{name}: {message}, and nothing before it is a capture; check the file")]
+    Packed {
+        /// The source as the user named it.
+        name: String,
+        /// What is wrong with the compressed data.
+        message: String,
+    },
+    /// What is wrong with the bytes that a compressed source holds.
+    #[error("{error} (said of what the {} data holds)", .compression.name())]
+    Unpacked {
+        /// What it is compressed with.
+        compression: Compression,
+        /// What is wrong.
+        error: Box<Self>,
+    },
     /// Standard input or a pipe gives its bytes only once.
     #[error("{name}: was read already; standard input and pipes can be read only once")]
     Spent {
@@ -69,9 +87,31 @@ pub enum ReadError {
 impl ReadError {
     pub(super) fn from_io(name: &str, source: io::Error) -> Self {
         let name = name.to_owned();
+        if let Some(fault) = Fault::of(&source) {
+            let message = fault.message.clone();
+            return Self::Packed { name, message };
+        }
         match source.kind() {
             io::ErrorKind::NotFound => Self::NotFound { name },
             _ => Self::Unreadable { name, source },
+        }
+    }
+
+    /// The same error of a source that is compressed so: what was said of its bytes was said of
+    /// those it holds.
+    pub(super) fn of_unpacked(self, compression: Option<Compression>) -> Self {
+        match (compression, &self) {
+            (
+                Some(compression),
+                Self::Empty { .. }
+                | Self::Zeros { .. }
+                | Self::Foreign { .. }
+                | Self::Unrecognised { .. },
+            ) => Self::Unpacked {
+                compression,
+                error: Box::new(self),
+            },
+            _ => self,
         }
     }
 
@@ -84,7 +124,9 @@ impl ReadError {
             | Self::Zeros { name }
             | Self::Foreign { name, .. }
             | Self::Unrecognised { name, .. }
+            | Self::Packed { name, .. }
             | Self::Spent { name } => name,
+            Self::Unpacked { error, .. } => error.name(),
         }
     }
 
@@ -94,7 +136,9 @@ impl ReadError {
             Self::Empty { .. }
             | Self::Zeros { .. }
             | Self::Foreign { .. }
-            | Self::Unrecognised { .. } => true,
+            | Self::Unrecognised { .. }
+            | Self::Packed { .. }
+            | Self::Unpacked { .. } => true,
             Self::NotFound { .. } | Self::Unreadable { .. } | Self::Spent { .. } => false,
         }
     }

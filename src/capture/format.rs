@@ -14,24 +14,18 @@ pub(super) enum Format {
 /// What to do about a capture in another container.
 const CONVERT: &str = "convert it with `editcap -F pcapng IN OUT`";
 
+/// What to do about one that must be unpacked.
+const UNPACK: &str = "unpack it first";
+
+/// What gzip, zstd and lz4 are where they are met here, as sources are unpacked once before.
+const TWICE: &str = "doubly compressed";
+
 /// Beginnings of what people take for a capture that is read here, with what to call it and
 /// what to do next.
 const FOREIGN: &[(&[u8], &str, &str)] = &[
-    (
-        &[0x1f, 0x8b],
-        "gzip",
-        "pipe it in: `gzip -dc FILE | portolan COMMAND -`",
-    ),
-    (
-        &[0x28, 0xb5, 0x2f, 0xfd],
-        "zstd",
-        "pipe it in: `zstd -dc FILE | portolan COMMAND -`",
-    ),
-    (
-        &[0x04, 0x22, 0x4d, 0x18],
-        "lz4",
-        "pipe it in: `lz4 -dc FILE | portolan COMMAND -`",
-    ),
+    (&[0x1f, 0x8b], TWICE, UNPACK),
+    (&[0x28, 0xb5, 0x2f, 0xfd], TWICE, UNPACK),
+    (&[0x04, 0x22, 0x4d, 0x18], TWICE, UNPACK),
     (
         b"\xfd7zXZ\0",
         "xz",
@@ -42,7 +36,12 @@ const FOREIGN: &[(&[u8], &str, &str)] = &[
         "bzip2",
         "pipe it in: `bzip2 -dc FILE | portolan COMMAND -`",
     ),
-    (b"PK\x03\x04", "zip", "unpack it first"),
+    (b"PK\x03\x04", "zip", UNPACK),
+    (
+        b"\x93portolan-part",
+        "portolan part",
+        "give it to `portolan merge`",
+    ),
     (b"GMBU", "Network Monitor 2", CONVERT),
     (b"RTSS", "Network Monitor 1", CONVERT),
     (b"snoop\0\0\0", "snoop", CONVERT),
@@ -124,8 +123,8 @@ mod tests {
 
     #[test]
     fn says_what_else_it_is_and_what_to_do() {
-        assert!(message(&[0x1f, 0x8b, 8, 0]).contains("gzip"));
-        assert!(message(&[0x1f, 0x8b, 8, 0]).contains("gzip -dc FILE | portolan"));
+        assert!(message(b"BZh91AY").contains("bzip2 -dc FILE | portolan"));
+        assert!(message(&[0x1f, 0x8b, 8, 0]).contains("doubly compressed"));
         assert!(message(b"GMBU\0\x02").contains("editcap -F pcapng"));
         assert!(message(b"").contains("empty"));
         assert!(message(&[0; 64]).contains("zeros"));

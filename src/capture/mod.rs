@@ -1,9 +1,11 @@
-//! What the user named → frames: sources, containers (pcap, pcapng), link types.
+//! What the user named → frames: sources, compression, containers (pcap, pcapng), link types.
 //! Frames are borrowed from the read buffer, never copied. Knows nothing of headers.
 
 mod batch;
 mod buffer;
 mod byte_order;
+mod compression;
+mod cut;
 mod error;
 mod folder;
 mod format;
@@ -21,11 +23,14 @@ mod stream;
 mod builder;
 #[cfg(test)]
 mod properties;
+pub use compression::Compression;
+pub use cut::Cuts;
 pub use error::{ReadError, SourceError, SourceErrors, SourceWarning};
 pub use frame::Frame;
 #[doc(hidden)]
-pub use fuzz::fuzz_container;
+pub use fuzz::{fuzz_compression, fuzz_container, fuzz_cuts};
 pub use link_type::LinkType;
+pub use pcapng::Drops;
 pub use problem::{Problem, ProblemKind};
 pub use reader::{Batch, Reader};
 pub use source::{Source, Sources, sources};

@@ -1,6 +1,8 @@
 //! The pcap container: a file header, then records. Follows draft-ietf-opsawg-pcap, and
 //! libpcap's `sf-pcap.c` for the variants that the draft leaves out.
 
+mod cut;
+
 use super::batch::Gather;
 use super::byte_order::{Big, ByteOrder, Little, Order};
 use super::reader::{Pause, Step};
@@ -110,6 +112,14 @@ impl Header {
         }
     }
 
+    #[inline(always)]
+    fn time(&self, seconds: u32, fraction: u32) -> Timestamp {
+        // Fits: 2^32 seconds and 2^32 microseconds are less than 2^63 nanoseconds.
+        Timestamp(
+            i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * i64::from(self.unit_ns),
+        )
+    }
+
     #[inline]
     fn records<'w, O: ByteOrder, const HEADER: usize>(
         &self,
@@ -118,7 +128,6 @@ impl Header {
         visit: &mut impl FnMut(&[Frame<'w>]),
     ) -> Step {
         let Self {
-            unit_ns,
             lengths,
             limit,
             link_type,
@@ -151,10 +160,7 @@ impl Header {
             *frames += 1;
             gather.push(Frame {
                 number: *frames,
-                // Fits: 2^32 seconds and 2^32 microseconds are less than 2^63 nanoseconds.
-                time: Timestamp(
-                    i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * i64::from(unit_ns),
-                ),
+                time: self.time(seconds, fraction),
                 link_type,
                 // What was captured was on the wire, whatever the other length says.
                 wire_length: wire_length.max(captured),

@@ -16,11 +16,12 @@ pub struct Problem {
 /// Sorts of [`Problem`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
-    /// The capture ends inside its last record: it was copied while it was written, or cut off.
+    /// The capture ends inside its last record, or what it is compressed with before its end: it
+    /// was copied while it was written, or cut off.
     Truncated,
-    /// A record contradicts itself or the format.
+    /// A record contradicts itself or the format, or compressed data does.
     Damaged,
-    /// The operating system could not read further.
+    /// The operating system could not read further, or compressed data asks for too much memory.
     Unreadable,
 }
 

@@ -1,10 +1,11 @@
 //! Properties of the readers over random containers: what was written is read back under any
-//! buffer size, and a cut anywhere costs nothing before it.
+//! buffer size, a cut anywhere costs nothing before it, and pieces are the whole.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::builder::{Kept, Writer, read};
+use super::fuzz::check_cuts;
 use super::{LinkType, ProblemKind, fuzz_container};
 use crate::net::Timestamp;
 
@@ -25,11 +26,39 @@ impl Container {
     }
 }
 
+/// Bytes that look like what is around them: records in a record, blocks in a block.
+fn nested() -> impl Strategy<Value = Vec<u8>> {
+    (any::<bool>(), any::<bool>(), 1_u32..5, 0_usize..9).prop_map(
+        |(big, blocks, records, length)| {
+            let mut writer = Writer::new(big);
+            for second in 0..records {
+                let data = &[second as u8; 9][..length];
+                let length = length as u32;
+                if blocks {
+                    writer.enhanced_packet(0, u64::from(second) * 1000, length, data);
+                } else {
+                    writer.pcap_record((1000 + second, 0), (length, length + 1), &[], data);
+                }
+            }
+            writer.bytes
+        },
+    )
+}
+
 prop_compose! {
-    fn payload()(data in vec(any::<u8>(), 0..90), cut in 0_u32..50) -> (Vec<u8>, u32) {
+    fn payload()(
+        data in prop_oneof![3 => vec(any::<u8>(), 0..90), 1 => nested()],
+        cut in 0_u32..50,
+    ) -> (Vec<u8>, u32) {
         let wire = data.len() as u32 + cut;
         (data, wire)
     }
+}
+
+/// Times that are mostly close to each other, as those of a capture are. From 1 on: an empty record of
+/// all zeros is damage.
+fn seconds() -> impl Strategy<Value = u32> {
+    prop_oneof![20 => 1000_u32..2000, 1 => 1..=u32::MAX]
 }
 
 prop_compose! {
@@ -43,8 +72,7 @@ prop_compose! {
         minor in prop_oneof![Just(2_u16), Just(3), Just(4)],
         link_type in any::<u16>(),
         flags in 0_u32..0x1000,
-        // From 1 on: an empty record of all zeros is damage.
-        records in vec((1..=u32::MAX, 0..1_000_000_000_u32, payload()), 0..12),
+        records in vec((seconds(), 0..2_000_000_u32, payload()), 0..40),
     ) -> Container {
         let mut writer = Writer::new(big);
         writer.pcap_header(magic, (2, minor), flags << 16 | u32::from(link_type));
@@ -97,7 +125,7 @@ fn section() -> impl Strategy<Value = (bool, Vec<Interface>, Vec<Block>)> {
         any::<Option<u8>>(),
         prop::option::of(-5_000_000_000_i64..5_000_000_000),
     );
-    (any::<bool>(), vec(interface, 1..4), vec(block(), 0..8))
+    (any::<bool>(), vec(interface, 1..4), vec(block(), 0..20))
 }
 
 /// The time of so many ticks, after the text of the draft.
@@ -233,5 +261,52 @@ proptest! {
         rest in vec(any::<u8>(), 0..200),
     ) {
         fuzz_container(&[magic, &rest].concat());
+    }
+    #[test]
+    fn pieces_are_the_whole(
+        container in container(),
+        wanted in vec(any::<prop::sample::Index>(), 1..9),
+        look_bytes in prop_oneof![40_usize..400, Just(1 << 20)],
+        damage in vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        length in any::<prop::sample::Index>(),
+        is_whole in any::<bool>(),
+    ) {
+        let mut bytes = container.bytes;
+        for (index, value) in damage {
+            let at = index.index(bytes.len());
+            bytes[at] = value;
+        }
+        if !is_whole {
+            bytes.truncate(length.index(bytes.len()));
+        }
+        let mut wanted: Vec<u64> = wanted
+            .iter()
+            .map(|index| index.index(bytes.len().max(1)) as u64)
+            .collect();
+        wanted.sort_unstable();
+        check_cuts(&bytes, &wanted, look_bytes);
+    }
+}
+
+/// What the property above holds over: were there no cuts, or no wrong ones, it would say nothing.
+#[test]
+fn containers_are_cut_both_right_and_wrong() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    for container in [pcap().boxed(), pcapng().boxed()] {
+        let (mut guessed, mut right) = (0, 0);
+        for _ in 0..200 {
+            let container = container.new_tree(&mut runner).unwrap().current();
+            let wanted = [1, 2, 3].map(|piece| container.bytes.len() as u64 * piece / 4);
+            let cuts = check_cuts(&container.bytes, &wanted, 300);
+            guessed += cuts.0;
+            right += cuts.1;
+        }
+        assert!(
+            right > 50 && guessed - right > 5,
+            "{right} of {guessed} cuts"
+        );
     }
 }

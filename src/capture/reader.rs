@@ -2,11 +2,14 @@
 //! and why that ends. The containers themselves do no input.
 
 use std::io::Read;
+use std::sync::Arc;
 
 use super::buffer::{Buffer, DEFAULT_CAPACITY};
+use super::compression::{Compression, Fault, Packed};
+use super::cut::Cuts;
 use super::format::Format;
 use super::pcap::{self, FILE_HEADER};
-use super::pcapng::Pcapng;
+use super::pcapng::{Drops, Pcapng};
 use super::{Frame, LinkType, Problem, ProblemKind, ReadError};
 
 /// Reads the frames of one capture from any input.
@@ -18,6 +21,12 @@ pub struct Reader<R = Box<dyn Read + Send>> {
     needed: usize,
     ended: bool,
     problem: Option<Problem>,
+    /// Cuts at which it may end, and the next of them.
+    cuts: Option<(Arc<Cuts>, usize)>,
+    landed: Option<usize>,
+    /// Where it began.
+    piece_offset: u64,
+    packed: Option<Packed>,
 }
 
 /// How a batch of frames ended.
@@ -25,7 +34,8 @@ pub struct Reader<R = Box<dyn Read + Send>> {
 pub enum Batch {
     /// More may follow.
     More,
-    /// No frame follows: the capture ended, or [`Reader::problem`] says why it can't be read on.
+    /// No frame follows: the capture ended, [`Reader::problem`] says why it can't be read on, or
+    /// [`Reader::landed`] where it was cut.
     End,
 }
 
@@ -45,7 +55,9 @@ pub(super) enum Pause {
     Damaged(String),
 }
 
-enum Container {
+/// A container's reader, which is all that is known of the capture so far.
+#[derive(Clone)]
+pub(super) enum Container {
     /// `None`: the file header can't be read.
     Pcap(Option<pcap::Header>),
     Pcapng(Box<Pcapng>),
@@ -60,25 +72,62 @@ impl<R: Read> Reader<R> {
     /// A reader that takes `capacity` bytes at a time.
     pub(super) fn with_capacity(input: R, name: &str, capacity: usize) -> Result<Self, ReadError> {
         let mut buffer = Buffer::new(input, capacity);
-        buffer
-            .fill(FILE_HEADER)
-            .map_err(|error| ReadError::from_io(name, error))?;
-        let container = match Format::recognise(buffer.window(), name)? {
+        let failed = buffer.fill(FILE_HEADER).err();
+        let format = match (Format::recognise(buffer.window(), name), failed) {
+            // What was unpacked is used; reading on comes to the fault again.
+            (Ok(format), Some(error)) if Fault::of(&error).is_some() => format,
+            (_, Some(error)) => return Err(ReadError::from_io(name, error)),
+            (format, None) => format?,
+        };
+        let container = match format {
             Format::Pcap => Container::Pcap(None),
             Format::Pcapng => Container::Pcapng(Box::new(Pcapng::new())),
         };
-        let mut reader = Self {
+        let mut reader = Self::of(buffer, container);
+        if let Container::Pcap(_) = reader.container {
+            reader.read_pcap_header();
+        }
+        Ok(reader)
+    }
+
+    /// A reader that begins at a cut, where `input` stands. It ends at the next one that proves
+    /// right.
+    pub(super) fn begin_at(input: R, cuts: &Arc<Cuts>, index: usize) -> Self {
+        let buffer = Buffer::at(cuts.offsets()[index], input, DEFAULT_CAPACITY);
+        let mut reader = Self::of(buffer, cuts.container().clone());
+        reader.stop_at(cuts, index + 1);
+        reader
+    }
+
+    /// Lets it end at the first cut from the one of this index on that it comes to exactly at a
+    /// border of records, knowing of the capture what a reader knows that begins there.
+    pub(super) fn stop_at(&mut self, cuts: &Arc<Cuts>, index: usize) {
+        let limit = cuts.offsets().get(index).copied();
+        self.buffer.set_limit(limit.unwrap_or(u64::MAX));
+        self.cuts = limit.map(|_| (Arc::clone(cuts), index));
+    }
+
+    fn of(buffer: Buffer<R>, container: Container) -> Self {
+        Self {
+            piece_offset: buffer.offset(),
             buffer,
             container,
             frames: 0,
             needed: 1,
             ended: false,
             problem: None,
-        };
-        if let Container::Pcap(_) = reader.container {
-            reader.read_pcap_header();
+            cuts: None,
+            landed: None,
+            packed: None,
         }
-        Ok(reader)
+    }
+
+    /// The same reader, which says that its input is unpacked from something.
+    pub(super) fn unpacking(self, packed: Packed) -> Self {
+        Self {
+            packed: Some(packed),
+            ..self
+        }
     }
 
     /// Hands every frame to `visit`, until no more can be read.
@@ -130,18 +179,47 @@ impl<R: Read> Reader<R> {
         self.frames
     }
 
-    /// Bytes of the capture read so far: those of whole records.
+    /// Offset in the capture at which it began to read: 0, or a cut.
+    pub fn piece_offset(&self) -> u64 {
+        self.piece_offset
+    }
+
+    /// Offset in the (uncompressed) capture up to which it was read: the end of a record.
     pub fn bytes_read(&self) -> u64 {
         self.buffer.offset()
     }
 
-    /// Packets that interfaces and kernel dropped, as far as the capture says so (pcapng
-    /// interface statistics); known once everything is read.
-    pub fn kernel_drops(&self) -> Option<u64> {
+    /// How the source is compressed; `None` where it is not.
+    pub fn compression(&self) -> Option<Compression> {
+        self.packed.as_ref().map(|packed| packed.compression)
+    }
+
+    /// Bytes of the source that are done with: those of [`Self::bytes_read`], or where it is
+    /// compressed the compressed ones that were unpacked for them.
+    pub fn source_bytes(&self) -> u64 {
+        self.packed
+            .as_ref()
+            .map_or_else(|| self.bytes_read(), Packed::taken)
+    }
+
+    /// Packets that interfaces and kernel dropped, as far as what was read says so (pcapng
+    /// interface statistics).
+    pub fn drops(&self) -> Drops {
         match &self.container {
-            Container::Pcap(_) => None,
-            Container::Pcapng(pcapng) => pcapng.kernel_drops(),
+            Container::Pcap(_) => Drops::default(),
+            Container::Pcapng(pcapng) => pcapng.drops(),
         }
+    }
+
+    /// All of [`Self::drops`]; known once everything is read.
+    pub fn kernel_drops(&self) -> Option<u64> {
+        self.drops().total()
+    }
+
+    /// Index of the cut at which it ended. That this cut is right is proven, if the place where
+    /// this reader began is.
+    pub fn landed(&self) -> Option<usize> {
+        self.landed
     }
 
     /// Why the capture could not be read to its end.
@@ -173,7 +251,17 @@ impl<R: Read> Reader<R> {
         if self.ended {
             return false;
         }
-        match self.buffer.fill(self.needed) {
+        let filled = loop {
+            match self.buffer.fill(self.needed) {
+                Ok(false) if self.buffer.is_at_limit() => {
+                    if self.lands() {
+                        return false;
+                    }
+                }
+                filled => break filled,
+            }
+        };
+        match filled {
             Ok(true) => true,
             Ok(false) => {
                 let left = self.buffer.window().len();
@@ -189,11 +277,33 @@ impl<R: Read> Reader<R> {
                 false
             }
             Err(error) => {
-                let message = format!("the capture can't be read on: {error}");
-                self.end(ProblemKind::Unreadable, message);
+                let (kind, message) = match Fault::of(&error) {
+                    Some(fault) => (fault.kind, fault.message.clone()),
+                    None => (
+                        ProblemKind::Unreadable,
+                        format!("the capture can't be read on: {error}"),
+                    ),
+                };
+                self.end(kind, message);
                 false
             }
         }
+    }
+
+    /// Whether it ends at the cut up to which it read. Where that was guessed wrong, it goes on
+    /// to the next.
+    #[cold]
+    fn lands(&mut self) -> bool {
+        let Some((cuts, index)) = self.cuts.take() else {
+            return false;
+        };
+        if self.buffer.window().is_empty() && self.container.reads_on_as(cuts.container()) {
+            self.ended = true;
+            self.landed = Some(index);
+            return true;
+        }
+        self.stop_at(&cuts, index + 1);
+        false
     }
 
     #[cold]
@@ -205,6 +315,16 @@ impl<R: Read> Reader<R> {
             message,
         });
         Batch::End
+    }
+}
+
+impl Container {
+    fn reads_on_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Pcap(mine), Self::Pcap(theirs)) => mine == theirs,
+            (Self::Pcapng(mine), Self::Pcapng(theirs)) => mine.reads_on_as(theirs),
+            (Self::Pcap(_), Self::Pcapng(_)) | (Self::Pcapng(_), Self::Pcap(_)) => false,
+        }
     }
 }
 

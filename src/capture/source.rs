@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
+use super::compression::{Compression, RECOGNISED_BY, ReadAhead, Unpack};
 use super::folder;
 use super::stream::Stream;
 use super::{Batch, ReadError, Reader, SourceError, SourceErrors, SourceWarning};
@@ -28,6 +29,9 @@ pub struct Source {
     pub size: Option<u64>,
     /// Time of the first packet; `None` where there is none.
     pub first: Option<Timestamp>,
+    /// How it is compressed; `None` where it is not. What is compressed is read from its first
+    /// byte on: it can't be cut into pieces.
+    pub compression: Option<Compression>,
     place: Place,
 }
 
@@ -75,13 +79,24 @@ pub fn sources(paths: &[PathBuf]) -> Result<Sources, SourceErrors> {
 impl Source {
     /// Begins to read it. A stream can be opened once.
     pub fn open(&self) -> Result<Reader, ReadError> {
-        let input: Box<dyn Read + Send> = match &self.place {
-            Place::File(path) => Box::new(open(path, &self.name)?),
-            Place::Stream(stream) => stream.take().ok_or_else(|| ReadError::Spent {
-                name: self.name.clone(),
-            })?,
+        let name = &self.name;
+        let (input, packed): (Box<dyn Read + Send>, _) = match (&self.place, self.compression) {
+            (Place::File(path), None) => (Box::new(open(path, name)?), None),
+            (Place::File(path), Some(compression)) => {
+                let unpacked = ReadAhead::new(compression, open(path, name)?)
+                    .map_err(|error| ReadError::from_io(name, error))?;
+                let packed = unpacked.packed();
+                (Box::new(unpacked), Some(packed))
+            }
+            (Place::Stream(stream), _) => stream
+                .take()
+                .ok_or_else(|| ReadError::Spent { name: name.clone() })?,
         };
-        Reader::new(input, &self.name)
+        let reader = Reader::new(input, name).map_err(|it| it.of_unpacked(self.compression))?;
+        Ok(match packed {
+            Some(packed) => reader.unpacking(packed),
+            None => reader,
+        })
     }
 
     /// The file; `None` for standard input and pipes.
@@ -114,6 +129,13 @@ pub(super) fn first_time<R: Read>(mut reader: Reader<R>) -> Option<Timestamp> {
             return first;
         }
     }
+}
+
+/// The first bytes of `input`, by which its compression is recognised.
+pub(super) fn head(input: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(RECOGNISED_BY);
+    input.take(RECOGNISED_BY as u64).read_to_end(&mut head)?;
+    Ok(head)
 }
 
 fn open(path: &Path, name: &str) -> Result<File, ReadError> {
@@ -197,14 +219,25 @@ impl Search {
         if self.is_duplicate(&real, &name) {
             return Ok(());
         }
-        let file = open(path, &name)?;
+        let mut file = open(path, &name)?;
         let size = file.metadata().map_err(unreadable)?.len();
-        let first = first_time(Reader::with_capacity(file, &name, PEEK_CAPACITY)?);
+        let head = head(&mut file).map_err(unreadable)?;
+        file.rewind().map_err(unreadable)?;
+        let compression = Compression::recognise(&head);
+        let first = match compression {
+            None => first_time(Reader::with_capacity(file, &name, PEEK_CAPACITY)?),
+            Some(compression) => {
+                let unpacked = Unpack::new(compression, file, PEEK_CAPACITY).map_err(unreadable)?;
+                let reader = Reader::with_capacity(unpacked, &name, PEEK_CAPACITY);
+                first_time(reader.map_err(|error| error.of_unpacked(Some(compression)))?)
+            }
+        };
         self.names.insert(real, name.clone());
         self.found.list.push(Source {
             name,
             size: Some(size),
             first,
+            compression,
             place: Place::File(path.to_path_buf()),
         });
         Ok(())
@@ -220,6 +253,7 @@ impl Search {
                 name,
                 size: None,
                 first,
+                compression: stream.compression(),
                 place: Place::Stream(stream),
             }),
             Err(error) => self.found.failed.push(error.into()),
@@ -241,9 +275,20 @@ impl Search {
 
 /// Whether a file of a folder was to be a capture, but nothing of it was written.
 fn is_lost_capture(path: &Path, error: &ReadError) -> bool {
-    let suffix = path.extension().and_then(|suffix| suffix.to_str());
-    matches!(error, ReadError::Empty { .. } | ReadError::Zeros { .. })
-        && suffix.is_some_and(|suffix| CAPTURE_SUFFIXES.contains(&suffix))
+    let content = match error {
+        ReadError::Unpacked { error, .. } => error,
+        error => error,
+    };
+    let lost = matches!(
+        content,
+        ReadError::Empty { .. } | ReadError::Zeros { .. } | ReadError::Packed { .. }
+    );
+    let is_capture = |path: &Path| {
+        let suffix = path.extension().and_then(|suffix| suffix.to_str());
+        suffix.is_some_and(|suffix| CAPTURE_SUFFIXES.contains(&suffix))
+    };
+    // The suffix of the compression follows that of the capture.
+    lost && (is_capture(path) || is_capture(&path.with_extension("")))
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@
 use std::io::{self, Cursor, Read};
 use std::sync::Mutex;
 
-use super::ReadError;
+use super::compression::{Packed, ReadAhead};
 use super::reader::Reader;
-use super::source::first_time;
+use super::source::{first_time, head};
+use super::{Compression, ReadError};
 use crate::net::Timestamp;
 
 /// Bytes kept while looking for the first record. A stream with more before its first packet
@@ -19,12 +20,35 @@ const PEEK_CAPACITY: usize = 64 << 10;
 type Input = Box<dyn Read + Send>;
 
 /// A stream that can be looked into once and read once.
-pub(super) struct Stream(Mutex<Option<Input>>);
+pub(super) struct Stream {
+    whole: Mutex<Option<Input>>,
+    packed: Option<Packed>,
+}
 
 impl Stream {
     /// Waits for the first record of `input` and takes its time.
     pub(super) fn peek(
         mut input: impl Read + Send + 'static,
+        name: &str,
+    ) -> Result<(Self, Option<Timestamp>), ReadError> {
+        let unreadable = |error| ReadError::from_io(name, error);
+        let head = head(&mut input).map_err(unreadable)?;
+        let compression = Compression::recognise(&head);
+        let input = Cursor::new(head).chain(input);
+        match compression {
+            None => Self::peek_unpacked(input, None, name),
+            Some(compression) => {
+                let unpacked = ReadAhead::new(compression, input).map_err(unreadable)?;
+                let packed = unpacked.packed();
+                Self::peek_unpacked(unpacked, Some(packed), name)
+                    .map_err(|error| error.of_unpacked(Some(compression)))
+            }
+        }
+    }
+
+    fn peek_unpacked(
+        mut input: impl Read + Send + 'static,
+        packed: Option<Packed>,
         name: &str,
     ) -> Result<(Self, Option<Timestamp>), ReadError> {
         let mut seen = Vec::new();
@@ -34,12 +58,22 @@ impl Stream {
         };
         let first = first_time(Reader::with_capacity(keeping, name, PEEK_CAPACITY)?);
         let whole: Input = Box::new(Cursor::new(seen).chain(input));
-        Ok((Self(Mutex::new(Some(whole))), first))
+        let stream = Self {
+            whole: Mutex::new(Some(whole)),
+            packed,
+        };
+        Ok((stream, first))
     }
 
-    /// The stream from its first byte on; `None` the second time.
-    pub(super) fn take(&self) -> Option<Input> {
-        self.0.lock().ok()?.take()
+    /// How the stream is compressed.
+    pub(super) fn compression(&self) -> Option<Compression> {
+        self.packed.as_ref().map(|packed| packed.compression)
+    }
+
+    /// The stream from its first byte on, unpacked; `None` the second time.
+    pub(super) fn take(&self) -> Option<(Input, Option<Packed>)> {
+        let whole = self.whole.lock().ok()?.take()?;
+        Some((whole, self.packed.clone()))
     }
 }
 
@@ -80,7 +114,7 @@ mod tests {
     }
 
     fn frames(stream: &Stream) -> u64 {
-        let mut reader = Reader::new(stream.take().unwrap(), "-").unwrap();
+        let mut reader = Reader::new(stream.take().unwrap().0, "-").unwrap();
         reader.read(|_| {});
         assert_eq!(reader.problem(), None);
         reader.frames()

@@ -1,5 +1,6 @@
 //! Arguments that several commands share.
 
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -7,6 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::net::Timestamp;
 use crate::observation::Window;
+use crate::pipeline;
 use crate::report::{self, FORMATS, Format};
 
 /// The site file that is used when none is named.
@@ -31,7 +33,8 @@ impl SiteArgs {
 /// What to read.
 #[derive(Args, Clone, Debug)]
 pub struct InputArgs {
-    /// Captures (pcap or pcapng), folders of them, or - for standard input; read as one
+    /// Captures (pcap or pcapng, plain or compressed with gzip, zstd or lz4), folders of them, or -
+    /// for standard input; read as one
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
     /// Judge only what was captured at this time or later (RFC 3339)
@@ -40,12 +43,13 @@ pub struct InputArgs {
     /// Judge only what was captured at this time or earlier (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub to: Option<Timestamp>,
-    /// Take a capture that ends inside its last record as complete
+    /// Take a capture that ends inside its last record, or is compressed and cut off, as complete
     #[arg(long)]
     pub accept_truncated: bool,
-    /// Use at most this many threads (one is used so far); the report does not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: Option<u16>,
+    /// Read with at most this many threads, one file too [default: one for each core]; the report
+    /// does not depend on it
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<NonZeroUsize>,
     /// Draw no progress on standard error
     #[arg(long)]
     pub no_progress: bool,
@@ -58,6 +62,11 @@ impl InputArgs {
             from: self.from,
             to: self.to,
         }
+    }
+
+    /// How many threads to use: as many as are named, else as many as there are cores.
+    pub fn threads(&self) -> NonZeroUsize {
+        self.threads.unwrap_or_else(pipeline::all_cores)
     }
 }
 
@@ -112,6 +121,14 @@ fn report_file(text: &str) -> Result<ReportFile, String> {
     })
 }
 
+/// A number of threads.
+pub(super) fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    // More than any machine has, and few enough to start.
+    text.parse::<NonZeroU16>()
+        .map(NonZeroUsize::from)
+        .map_err(|_| format!("write a number from 1 to {}", u16::MAX))
+}
+
 fn time(text: &str) -> Result<Timestamp, String> {
     let instant: jiff::Timestamp = text
         .parse()
@@ -134,6 +151,14 @@ mod tests {
         );
         assert!(time("yesterday").is_err());
         assert!(time("3000-01-01T00:00:00Z").is_err());
+    }
+
+    #[test]
+    fn threads_are_at_least_one() {
+        assert_eq!(threads("8").map(NonZeroUsize::get), Ok(8));
+        for wrong in ["0", "-1", "65536", "many"] {
+            assert!(threads(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -36,7 +36,10 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Outcome, Failure> 
     let site = input::site(&args.site, terminal)?;
     let observation = input::observe(&args.input, terminal)?;
     match site {
-        Some(site) => args.judge.judge(&observation, &site, terminal),
+        Some(site) => {
+            let threads = args.input.threads();
+            args.judge.judge(&observation, &site, threads, terminal)
+        }
         None => overview::show(&observation, terminal),
     }
 }

@@ -9,7 +9,7 @@ use super::progress::ProgressLine;
 use super::terminal::Terminal;
 use crate::capture::{self, ReadError, SourceWarning};
 use crate::observation::{CaptureRecord, Observation, Part};
-use crate::pipeline::{self, Options};
+use crate::pipeline::{self, Cutting, Options};
 use crate::report::units;
 use crate::site::{LoadedSite, Site};
 
@@ -41,12 +41,15 @@ pub fn read(args: &InputArgs, terminal: &Terminal) -> Result<Part, Failure> {
     let options = Options {
         window: args.window(),
         accept_truncated: args.accept_truncated,
+        threads: args.threads(),
+        cutting: Cutting::default(),
     };
     let sizes = sources.list.iter().map(|source| source.size);
     let shown = terminal.shows_progress() && !args.no_progress;
     let progress = ProgressLine::new(sizes.sum(), shown);
-    let mut update = |event: pipeline::Progress<'_>| progress.update(event);
-    Ok(pipeline::part(&sources, &options, &mut update))
+    Ok(pipeline::part(&sources, &options, &mut |event| {
+        progress.update(event)
+    }))
 }
 
 /// Says why captures could not be read to their end.

@@ -1,5 +1,6 @@
 //! From what was seen to the report and the exit status: what `audit` and `merge` share.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::args::ReportArgs;
@@ -12,7 +13,7 @@ use crate::observation::Observation;
 use crate::policy::service_ports;
 use crate::report::{Page, Report, file};
 use crate::site::LoadedSite;
-use crate::verdict::{Counted, Proofs, Strictness, judge};
+use crate::verdict::{Counted, Partitions, Proofs, Strictness, judge};
 
 /// How to judge, and where reports go.
 #[derive(clap::Args)]
@@ -38,7 +39,7 @@ impl JudgeArgs {
         targets.try_for_each(|report| target::check(&report.path, "report", inputs))
     }
 
-    /// Judges, writes every report, and says how it ended.
+    /// Judges on so many threads, writes every report, and says how it ended.
     ///
     /// # Errors
     /// Where standard output can't be written.
@@ -46,6 +47,7 @@ impl JudgeArgs {
         &self,
         observation: &Observation,
         site: &LoadedSite,
+        threads: NonZeroUsize,
         terminal: &Terminal,
     ) -> Result<Outcome, Failure> {
         let services = service_ports();
@@ -57,13 +59,18 @@ impl JudgeArgs {
         };
         let proofs = Proofs::from(&evidence);
         let counted = Counted::new(observation, &evidence);
+        let partitions = Partitions {
+            count: observation.flow_partitions(),
+            flows: |partition| observation.flows_of(partition, &services),
+        };
         let audit = judge(
             &site.policy,
             &site.site,
             proofs,
             counted,
             strictness,
-            || observation.flows(&services),
+            &partitions,
+            threads,
         );
         let outcome = Outcome::of(&audit, &self.fail_on);
         let report = Report::new(&audit);

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use super::args::SiteArgs;
+use super::args::{SiteArgs, threads};
 use super::errors::Failure;
 use super::judged::JudgeArgs;
 use super::outcome::Outcome;
@@ -12,6 +13,7 @@ use super::progress::ProgressLine;
 use super::terminal::Terminal;
 use super::{input, overview, shard};
 use crate::observation::{Merging, Part, PartFile, PartFileError, Trouble, Window};
+use crate::pipeline;
 
 /// Judge the part files of `portolan shard` together, as one audit of all their captures
 ///
@@ -44,6 +46,10 @@ pub struct Args {
     output: Option<PathBuf>,
     #[command(flatten)]
     judge: JudgeArgs,
+    /// Judge with at most this many threads [default: one for each core]; the report does not
+    /// depend on it
+    #[arg(long, value_name = "N", value_parser = threads)]
+    threads: Option<NonZeroUsize>,
     /// Draw no progress on standard error
     #[arg(long)]
     no_progress: bool,
@@ -67,7 +73,10 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Outcome, Failure> 
     let observation = part.finish();
     input::tell_problems(observation.captures(), terminal);
     match site {
-        Some(site) => args.judge.judge(&observation, &site, terminal),
+        Some(site) => {
+            let threads = args.threads.unwrap_or_else(pipeline::all_cores);
+            args.judge.judge(&observation, &site, threads, terminal)
+        }
         None => overview::show(&observation, terminal),
     }
 }

@@ -35,11 +35,15 @@ impl ProgressLine {
         Self { bar }
     }
 
-    /// Takes note of an event.
-    pub fn update(&self, event: pipeline::Progress<'_>) {
-        match event {
-            pipeline::Progress::Capture { source } => self.reading(source),
-            pipeline::Progress::Read { bytes } => self.advance(bytes),
+    /// Shows how far reading has come.
+    pub fn update(&self, progress: pipeline::Progress<'_>) {
+        self.bar.set_position(progress.bytes);
+        if let [first, others @ ..] = progress.reading {
+            let mut message = escape::line(first).into_owned();
+            if !others.is_empty() {
+                message += &format!(" and {} more", others.len());
+            }
+            self.bar.set_message(message);
         }
     }
 
@@ -65,16 +69,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_bytes_with_and_without_a_total() {
+    fn shows_bytes_and_what_is_read() {
         for total in [Some(100), None] {
             let line = ProgressLine::new(total, false);
-            line.update(pipeline::Progress::Capture {
-                source: "a\u{1b}[2J.pcap",
-            });
-            line.update(pipeline::Progress::Read { bytes: 60 });
-            line.update(pipeline::Progress::Read { bytes: 40 });
-            assert_eq!(line.bar.position(), 100);
-            assert_eq!(line.bar.message(), "a\\u{1b}[2J.pcap");
+            let at = |bytes, reading: &[&str]| {
+                line.update(pipeline::Progress {
+                    bytes,
+                    reading,
+                    cuts: 0,
+                    wrong_cuts: 0,
+                });
+                (line.bar.position(), line.bar.message())
+            };
+            let escaped = "a\\u{1b}[2J.pcap";
+            assert_eq!(at(60, &["a\u{1b}[2J.pcap"]), (60, escaped.into()));
+            let several = format!("{escaped} and 2 more");
+            assert_eq!(
+                at(90, &["a\u{1b}[2J.pcap", "b", "c"]),
+                (90, several.clone())
+            );
+            assert_eq!(at(100, &[]), (100, several));
         }
     }
 }

@@ -46,16 +46,16 @@ pub struct Evidence {
 impl Evidence {
     /// Reads a log in time order.
     pub fn collect<'a>(
-        log: impl IntoIterator<Item = &'a LogEntry>,
+        log: impl IntoIterator<Item = LogEntry<'a>>,
         context: &impl Context,
     ) -> Self {
         let mut tftp = tftp::Tracker::default();
         let mut rpc = rpc::Tracker::default();
         let mut dhcp = dhcp::Tracker::default();
         for entry in log {
-            tftp.observe(entry);
-            rpc.observe(entry);
-            dhcp.observe(entry);
+            tftp.observe(&entry);
+            rpc.observe(&entry);
+            dhcp.observe(&entry);
         }
         let tftp = tftp.finish(context);
         let rpc = rpc.finish();

@@ -2,7 +2,7 @@
 //! they were captured: late, repeated and overlapping segments are set right, missing ones leave
 //! a gap. Copies nothing; knows nothing of what the bytes mean.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 use crate::net::Position;
 
@@ -18,7 +18,8 @@ const MAX_DISTANCE: u64 = 1 << 24;
 pub(super) struct Stream<'a> {
     /// Offset of the next byte; 32-bit sequence numbers are unwrapped around it.
     next: Option<u64>,
-    held: BTreeMap<u64, Segment<'a>>,
+    /// By offset. Nearly always a segment is the last.
+    held: VecDeque<(u64, Segment<'a>)>,
 }
 
 /// A segment's payload.
@@ -28,8 +29,6 @@ pub(super) struct Segment<'a> {
     pub(super) at: Position,
     /// What was captured.
     pub(super) payload: &'a [u8],
-    /// Bytes on the wire.
-    pub(super) length: u32,
 }
 
 /// Bytes in order.
@@ -60,13 +59,28 @@ impl<'a> Stream<'a> {
             self.next = Some((1 << 32) | u64::from(sequence));
             return self.push(sequence, segment, out);
         }
-        let held = self.held.entry(start).or_insert(segment);
-        if segment.payload.len() > held.payload.len() {
-            *held = segment;
+        if self.held.is_empty() && start <= next {
+            return self.pass(start, segment, false, out);
         }
+        self.hold(start, segment);
         self.deliver(out);
         while self.held.len() > MAX_HELD {
             self.skip(out);
+        }
+    }
+
+    fn hold(&mut self, start: u64, segment: Segment<'a>) {
+        if self.held.back().is_none_or(|(last, _)| *last < start) {
+            return self.held.push_back((start, segment));
+        }
+        match self.held.binary_search_by_key(&start, |(start, _)| *start) {
+            Err(index) => self.held.insert(index, (start, segment)),
+            Ok(index) => {
+                let held = &mut self.held[index].1;
+                if segment.payload.len() > held.payload.len() {
+                    *held = segment;
+                }
+            }
         }
     }
 
@@ -79,18 +93,18 @@ impl<'a> Stream<'a> {
 
     /// Gives up the missing bytes.
     fn skip(&mut self, out: &mut impl FnMut(Piece<'a>)) {
-        if let Some((start, segment)) = self.held.pop_first() {
+        if let Some((start, segment)) = self.held.pop_front() {
             self.pass(start, segment, true, out);
             self.deliver(out);
         }
     }
 
     fn deliver(&mut self, out: &mut impl FnMut(Piece<'a>)) {
-        while let Some(entry) = self.held.first_entry() {
-            if self.next.is_some_and(|next| *entry.key() > next) {
+        while let Some(&(start, segment)) = self.held.front() {
+            if self.next.is_some_and(|next| start > next) {
                 return;
             }
-            let (start, segment) = entry.remove_entry();
+            self.held.pop_front();
             self.pass(start, segment, false, out);
         }
     }
@@ -115,7 +129,6 @@ impl<'a> Stream<'a> {
         }
         // Bytes cut by the snaplen stay missing: the next segment does not fit to these.
         self.next = Some(next.max(start + segment.payload.len() as u64));
-        debug_assert!(segment.length as usize >= segment.payload.len());
     }
 }
 
@@ -138,7 +151,6 @@ mod tests {
             let segment = Segment {
                 at: Position::new(Timestamp(index as i64), 0, 1),
                 payload: payload.as_bytes(),
-                length: payload.len() as u32,
             };
             stream.push(sequence, segment, &mut out);
         }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::Context;
 use crate::decode::TcpFlags;
-use crate::flow::IcmpErrorSeen;
+use crate::flow::{FlowKey, IcmpErrorSeen};
 use crate::net::{Endpoint, FiveTuple, Position, Protocol, Timestamp};
 use crate::observation::{LogEntry, LogKind, TftpRun, TftpRunKind};
 use crate::payload::tftp::Tftp;
@@ -26,10 +26,25 @@ pub(crate) fn address(host: u8) -> IpAddr {
 /// A datagram as sent: its ends, what was captured of it, and its length.
 pub(crate) type Sent = (Endpoint, Endpoint, Vec<u8>, u32);
 
+/// An entry with its payload; empty for a run.
+struct Entry {
+    at: Position,
+    five_tuple: FiveTuple,
+    payload: Vec<u8>,
+    kind: Kind,
+}
+
+/// What else an entry says.
+enum Kind {
+    Datagram { length: u32 },
+    Segment { sequence: u32 },
+    Run(TftpRun),
+}
+
 /// Packets, one a millisecond unless time is moved on.
 #[derive(Default)]
 pub(crate) struct Packets {
-    entries: Vec<LogEntry>,
+    entries: Vec<Entry>,
     sent: Vec<Sent>,
     now: i64,
     frame: u64,
@@ -92,19 +107,17 @@ impl Packets {
             Ok(Tftp::Data { block, length }) => (TftpRunKind::Data, block, length as u16),
             Ok(Tftp::Acknowledgment { block, .. }) => (TftpRunKind::Ack, block, 0),
             _ => {
-                self.entries.push(LogEntry {
+                self.entries.push(Entry {
                     at,
                     five_tuple,
-                    kind: LogKind::Datagram {
-                        payload: payload.into(),
-                        length,
-                    },
+                    payload: payload.into(),
+                    kind: Kind::Datagram { length },
                 });
                 return self;
             }
         };
         if let Some(&open) = self.open.get(&five_tuple)
-            && let LogKind::TftpRun(run) = &mut self.entries[open].kind
+            && let Kind::Run(run) = &mut self.entries[open].kind
             && run.kind == kind
             && run.block_length == block_length
             && run.first_block.wrapping_add(run.count as u16) == block
@@ -115,10 +128,11 @@ impl Packets {
             return self;
         }
         self.open.insert(five_tuple, self.entries.len());
-        self.entries.push(LogEntry {
+        self.entries.push(Entry {
             at,
             five_tuple,
-            kind: LogKind::TftpRun(TftpRun {
+            payload: Vec::new(),
+            kind: Kind::Run(TftpRun {
                 kind,
                 first_block: block,
                 advance: 0,
@@ -139,19 +153,15 @@ impl Packets {
         payload: &[u8],
     ) -> &mut Self {
         let at = self.next();
-        self.entries.push(LogEntry {
+        self.entries.push(Entry {
             at,
             five_tuple: FiveTuple {
                 protocol: Protocol::Tcp,
                 source,
                 destination,
             },
-            kind: LogKind::Segment {
-                sequence,
-                flags: TcpFlags(TcpFlags::ACK),
-                payload: payload.into(),
-                length: payload.len() as u32,
-            },
+            payload: payload.into(),
+            kind: Kind::Segment { sequence },
         });
         self
     }
@@ -162,8 +172,29 @@ impl Packets {
     }
 
     /// The log in time order.
-    pub(crate) fn log(&self) -> &[LogEntry] {
-        &self.entries
+    pub(crate) fn log(&self) -> impl Iterator<Item = LogEntry<'_>> {
+        let mut flows = HashMap::new();
+        self.entries.iter().map(move |entry| {
+            let (key, side) = FlowKey::new(&entry.five_tuple);
+            let number = flows.len() as u32;
+            let payload = &entry.payload[..];
+            LogEntry {
+                at: entry.at,
+                five_tuple: entry.five_tuple,
+                flow: *flows.entry(key).or_insert(number),
+                side,
+                kind: match entry.kind {
+                    Kind::Datagram { length } => LogKind::Datagram { payload, length },
+                    Kind::Segment { sequence } => LogKind::Segment {
+                        sequence,
+                        flags: TcpFlags(TcpFlags::ACK),
+                        payload,
+                        length: payload.len() as u32,
+                    },
+                    Kind::Run(run) => LogKind::TftpRun(run),
+                },
+            }
+        })
     }
 
     /// The time of the last packet, as the end of the input.

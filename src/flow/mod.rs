@@ -3,6 +3,7 @@
 //! Who opened a flow, and how it went, is read from the record after the merge.
 
 mod apart;
+mod arrival;
 mod community_id;
 mod compact;
 mod facts;
@@ -11,6 +12,8 @@ mod key;
 mod merge;
 mod opening;
 mod partition;
+#[cfg(test)]
+mod properties;
 mod record;
 mod resolved;
 mod tcp_state;

@@ -5,11 +5,12 @@ use foldhash::fast::SeedableRandomState;
 use hashbrown::HashMap;
 
 use super::apart::Apart;
+use super::arrival::Arrival;
 use super::compact::CompactKey;
 use super::facts::FlowFacts;
 use super::key::FlowKey;
 use super::opening::MAX_OPENINGS_PER_FLOW;
-use super::record::{ApartOf, Arrival, Record};
+use super::record::{ApartOf, Record};
 use crate::net::Position;
 
 /// A flow as it stands in the table.

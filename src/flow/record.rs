@@ -3,53 +3,11 @@
 //! that stands apart.
 
 use super::apart::Apart;
+use super::arrival::{Arrival, Opens};
 use super::facts::FlowFacts;
 use super::key::{Side, SidedPosition};
 use super::opening::Opening;
 use crate::net::{Position, Timestamp};
-
-/// What a packet adds to its flow.
-#[derive(Clone, Copy)]
-pub(super) struct Arrival {
-    pub(super) at: Position,
-    pub(super) side: Side,
-    /// Frame bytes on the wire.
-    pub(super) bytes: u32,
-    /// Outermost VLAN identifier; 0 where there is none.
-    pub(super) vlan: u16,
-    /// Kinds of segments or messages, as in [`Record::seen`].
-    pub(super) seen: u8,
-    pub(super) opens: Opens,
-    /// Of the segment; it counts where that is a SYN of its sender.
-    pub(super) sequence: u32,
-}
-
-/// Who opens the flow, as far as a packet tells.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Opens {
-    /// It does not tell.
-    No,
-    /// Its sender, by a SYN.
-    BySyn,
-    /// Its sender.
-    Sender,
-    /// Its receiver.
-    Receiver,
-}
-
-impl Arrival {
-    fn opener(&self) -> Option<Side> {
-        match self.opens {
-            Opens::No => None,
-            Opens::BySyn | Opens::Sender => Some(self.side),
-            Opens::Receiver => Some(self.side.other()),
-        }
-    }
-
-    fn opening(&self) -> Option<Opening> {
-        (self.opens == Opens::BySyn).then(|| Opening::new(self.side, self.sequence))
-    }
-}
 
 /// What was seen of one flow, by side.
 #[derive(Clone, Copy, Debug)]

@@ -5,16 +5,17 @@ use std::num::NonZeroUsize;
 
 use foldhash::fast::SeedableRandomState;
 
+use super::arrival::{Arrival, Opens, Seen};
 use super::compact::{CompactKey, V4, V6, seed};
 use super::facts::FlowFacts;
-use super::key::{ECHO, FlowKey, ICMP_OTHER, Side, protocol_number};
+use super::key::{FlowKey, Side};
 use super::merge::{self, Renumber};
 use super::opening::MAX_OPENINGS_PER_FLOW;
 use super::partition::{Entry, Partition};
-use super::record::{Arrival, Opens, Record};
+use super::record::Record;
 use super::tcp_state::TcpSeen;
 use super::{Flow, IcmpErrors, IcmpKinds, State, tcp_state};
-use crate::decode::{IcmpKind, Packet, Transport};
+use crate::decode::Packet;
 use crate::net::{Position, Protocol, ServicePorts};
 
 /// Partitions of the table, a power of two: enough for threads to share the merge evenly.
@@ -184,77 +185,6 @@ fn partition(hash: u64) -> usize {
     (hash >> (64 - PARTITIONS.trailing_zeros())) as usize
 }
 
-/// What the transport of a packet says.
-#[derive(Clone, Copy)]
-struct Seen {
-    protocol: u16,
-    ports: [u16; 2],
-    /// Bits of TCP or ICMP, by the sender's view.
-    bits: u8,
-    /// By how much they move where the high side sent them.
-    shift: u8,
-    opens: Opens,
-    sequence: u32,
-}
-
-impl Seen {
-    /// `None` for what belongs to no flow by itself.
-    #[inline(always)]
-    fn new(transport: &Transport<'_>) -> Option<Self> {
-        let plain = |protocol, ports| Self {
-            protocol,
-            ports,
-            bits: 0,
-            shift: 0,
-            opens: Opens::No,
-            sequence: 0,
-        };
-        Some(match *transport {
-            Transport::Tcp {
-                source_port,
-                destination_port,
-                sequence,
-                flags,
-                ..
-            } => Self {
-                bits: TcpSeen::bit(flags),
-                shift: TcpSeen::BITS,
-                opens: match (TcpSeen::is_syn(flags), TcpSeen::is_syn_ack(flags)) {
-                    (false, _) => Opens::No,
-                    (true, false) => Opens::BySyn,
-                    (true, true) => Opens::Receiver,
-                },
-                sequence,
-                ..plain(6, [source_port, destination_port])
-            },
-            Transport::Udp {
-                source_port,
-                destination_port,
-                ..
-            } => plain(17, [source_port, destination_port]),
-            Transport::Icmp(kind) => Self::icmp(kind, plain(ICMP_OTHER, [0; 2])),
-            Transport::Other(number) => plain(protocol_number(Protocol::Other(number)), [0; 2]),
-            Transport::Fragment | Transport::IcmpError(_) => return None,
-        })
-    }
-
-    fn icmp(kind: IcmpKind, other: Self) -> Self {
-        let echo = |opens| Self {
-            protocol: ECHO,
-            opens,
-            ..other
-        };
-        let seen = |bits| Self { bits, ..other };
-        match kind {
-            IcmpKind::EchoRequest => echo(Opens::Sender),
-            IcmpKind::EchoReply => echo(Opens::Receiver),
-            IcmpKind::NeighbourDiscovery => seen(IcmpKinds::NEIGHBOUR_DISCOVERY),
-            IcmpKind::MulticastListener => seen(IcmpKinds::MULTICAST_LISTENER),
-            IcmpKind::Other(_) => seen(IcmpKinds::OTHER),
-        }
-    }
-}
-
 impl FlowTable {
     /// Openings of one flow are counted up to this.
     pub const OPENINGS_LIMIT: u64 = MAX_OPENINGS_PER_FLOW as u64;
@@ -268,15 +198,7 @@ impl FlowTable {
         let Some(seen) = Seen::new(&packet.transport) else {
             return false;
         };
-        let arrival = |side: Side| Arrival {
-            at: position,
-            side,
-            bytes,
-            vlan: packet.vlan.unwrap_or(0),
-            seen: seen.bits << (seen.shift * side.index() as u8),
-            opens: seen.opens,
-            sequence: seen.sequence,
-        };
+        let arrival = |side| seen.arrival(position, side, bytes, packet.vlan);
         let [from, to] = seen.ports;
         match (packet.source, packet.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
@@ -290,6 +212,11 @@ impl FlowTable {
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
         }
         true
+    }
+
+    #[cfg(test)]
+    pub(super) fn add_arrival(&mut self, key: V4, arrival: Arrival) {
+        self.v4.add(key, arrival, &self.seed);
     }
 
     /// Lays the packets that wait at their flows.

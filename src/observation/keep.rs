@@ -1,29 +1,9 @@
 //! Which packets enter the log, and how much of them: decided by the packet alone.
 
+use super::log::{LogKind, TftpRun, TftpRunKind};
 use crate::decode::{Packet, TcpFlags, Transport};
+use crate::net::Timestamp;
 use crate::payload::{dce_rpc, tftp};
-
-use super::log::TftpRunKind;
-
-/// What to keep of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keep<'a> {
-    /// A datagram.
-    Datagram { payload: &'a [u8], length: u32 },
-    /// A segment.
-    Segment {
-        sequence: u32,
-        flags: TcpFlags,
-        payload: &'a [u8],
-        length: u32,
-    },
-    /// A TFTP block or acknowledgment.
-    Block {
-        kind: TftpRunKind,
-        block: u16,
-        length: u16,
-    },
-}
 
 /// Most of a datagram that is kept: DHCP messages and TFTP requests fit an Ethernet frame.
 pub(super) const MAX_DATAGRAM: usize = 1500;
@@ -35,9 +15,10 @@ const MAX_BIND: usize = 1500;
 const TFTP_PORT: u16 = 69;
 const RPC_PORT: u16 = 135;
 
-/// What of `packet` enters the log, if anything.
-#[inline]
-pub(super) fn keep<'a>(packet: &Packet<'a>) -> Option<Keep<'a>> {
+/// What of `packet`, captured at `time`, enters the log, if anything. Nearly all packets end at
+/// two ports and the first byte of the payload.
+#[inline(always)]
+pub(super) fn keep<'a>(packet: &Packet<'a>, time: Timestamp) -> Option<LogKind<'a>> {
     match packet.transport {
         Transport::Tcp {
             source_port,
@@ -48,20 +29,14 @@ pub(super) fn keep<'a>(packet: &Packet<'a>) -> Option<Keep<'a>> {
             payload_length,
             ..
         } => {
-            let rpc_port = source_port == RPC_PORT || destination_port == RPC_PORT;
-            let most = if rpc_port && (!payload.is_empty() || flags.has(TcpFlags::SYN)) {
-                // A SYN tells connections of the same ports apart.
-                MAX_SEGMENT
-            } else if dce_rpc::looks_like_bind(payload) {
-                MAX_BIND
-            } else {
+            let is_mapper = (source_port == RPC_PORT) | (destination_port == RPC_PORT);
+            if !is_mapper && payload.first() != Some(&dce_rpc::VERSION) {
                 return None;
-            };
-            let payload = &payload[..payload.len().min(most)];
-            Some(Keep::Segment {
+            }
+            Some(LogKind::Segment {
                 sequence,
                 flags,
-                payload,
+                payload: segment(is_mapper, flags, payload)?,
                 length: payload_length,
             })
         }
@@ -70,40 +45,75 @@ pub(super) fn keep<'a>(packet: &Packet<'a>) -> Option<Keep<'a>> {
             destination_port,
             payload,
             payload_length,
-        } => datagram([source_port, destination_port], payload, payload_length),
+        } => {
+            let ports = [source_port, destination_port];
+            // The first byte of TFTP is zero.
+            if !(is_logged(source_port) | is_logged(destination_port))
+                && payload.first() != Some(&0)
+            {
+                return None;
+            }
+            datagram(ports, payload, payload_length, time)
+        }
         _ => None,
     }
 }
 
+/// Ports of which every datagram is kept.
 #[inline]
-fn datagram(ports: [u16; 2], payload: &[u8], length: u32) -> Option<Keep<'_>> {
-    let whole = Some(Keep::Datagram {
+fn is_logged(port: u16) -> bool {
+    matches!(port, 67..=69 | RPC_PORT | 4011)
+}
+
+#[inline(never)]
+fn segment(is_mapper: bool, flags: TcpFlags, payload: &[u8]) -> Option<&[u8]> {
+    let most = if is_mapper && (!payload.is_empty() || flags.has(TcpFlags::SYN)) {
+        // A SYN tells connections of the same ports apart.
+        MAX_SEGMENT
+    } else if dce_rpc::looks_like_bind(payload) {
+        MAX_BIND
+    } else {
+        return None;
+    };
+    Some(&payload[..payload.len().min(most)])
+}
+
+#[inline(never)]
+fn datagram(ports: [u16; 2], payload: &[u8], length: u32, time: Timestamp) -> Option<LogKind<'_>> {
+    let whole = Some(LogKind::Datagram {
         payload: &payload[..payload.len().min(MAX_DATAGRAM)],
         length,
     });
+    let tftp_port = ports.contains(&TFTP_PORT);
     if ports
         .iter()
-        .any(|port| matches!(*port, 67 | 68 | 4011 | RPC_PORT))
+        .any(|port| is_logged(*port) && *port != TFTP_PORT)
     {
         return whole;
     }
-    let tftp_port = ports.contains(&TFTP_PORT);
     // Transfers use ports from 1024 on, besides 69 itself: other services that happen to begin
     // like TFTP stay out.
     if !tftp_port && ports.iter().any(|port| *port < 1024) {
         return None;
     }
-    match payload {
-        [0, 3, high, low, ..] => Some(Keep::Block {
-            kind: TftpRunKind::Data,
-            block: u16::from_be_bytes([*high, *low]),
-            length: u16::try_from(length.saturating_sub(4)).ok()?,
-        }),
-        [0, 4, high, low, ..] if length <= 5 || tftp_port => Some(Keep::Block {
-            kind: TftpRunKind::Ack,
-            block: u16::from_be_bytes([*high, *low]),
-            length: 0,
-        }),
+    let run = |kind, high, low, block_length| {
+        LogKind::TftpRun(TftpRun {
+            kind,
+            first_block: u16::from_be_bytes([high, low]),
+            advance: 0,
+            count: 1,
+            block_length,
+            last: time,
+        })
+    };
+    match *payload {
+        [0, 3, high, low, ..] => {
+            let length = u16::try_from(length.saturating_sub(4)).ok()?;
+            Some(run(TftpRunKind::Data, high, low, length))
+        }
+        [0, 4, high, low, ..] if length <= 5 || tftp_port => {
+            Some(run(TftpRunKind::Ack, high, low, 0))
+        }
         _ if tftp_port || tftp::looks_like_tftp(payload).is_some() => whole,
         _ => None,
     }

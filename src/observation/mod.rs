@@ -13,7 +13,7 @@ mod seen;
 mod tests;
 
 pub use capture::CaptureRecord;
-pub use log::{LogEntry, LogKind, TftpRun, TftpRunKind};
+pub use log::{LogEntries, LogEntry, LogKind, TftpRun, TftpRunKind};
 pub use part::{Part, Piece, Window};
 pub use part_file::{Merging, PartFile, PartFileError, PartHead, Trouble, fuzz_part, is_part_file};
 pub use seen::{LimitReached, Observation, Tally};

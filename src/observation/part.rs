@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 
 use super::capture::{CapturePiece, CaptureRecord, Order, interleave, join, place};
 use super::fragment::Fragments;
-use super::keep::{Keep, keep};
-use super::log::Log;
+use super::keep::keep;
+use super::log::{Log, LogKind};
 use super::seen::{LimitReached, Observation, Tally};
 use crate::capture::{Frame, LinkType};
 use crate::decode::{LinkProtocol, NoPacket, Packet, Take, Transport, Undecoded, decode};
@@ -82,25 +82,13 @@ pub struct Part {
 }
 
 impl Part {
-    /// An empty part that begins with `piece`.
+    /// An empty part of `piece`.
     pub fn new(piece: Piece, window: Window) -> Self {
-        let mut part = Self {
-            window,
-            ..Self::default()
-        };
-        part.begin(piece);
-        part
-    }
-
-    /// Goes on with another piece, which must come after those before in the order of captures:
-    /// by first packet, then name, then offset.
-    pub fn begin(&mut self, piece: Piece) {
         let order = Order {
             first: piece.first,
             source: piece.source.clone(),
             offset: piece.offset,
         };
-        debug_assert!(self.pieces.last().is_none_or(|last| last.order <= order));
         let record = CaptureRecord {
             source: piece.source,
             format: piece.format,
@@ -113,30 +101,30 @@ impl Part {
             kernel_drops: None,
             problem: None,
         };
-        self.pieces.push(CapturePiece {
-            order,
-            record,
-            frames: 0,
-        });
-        self.last_link_type = None;
+        Self {
+            pieces: vec![CapturePiece {
+                order,
+                record,
+                frames: 0,
+            }],
+            window,
+            ..Self::default()
+        }
     }
 
-    /// Adds the next frames of the last piece, numbered from the piece's beginning.
+    /// Adds the next frames of the piece, numbered from the piece's beginning.
     #[inline]
     pub fn add(&mut self, frames: &[Frame<'_>]) {
-        let Some(piece) = self.pieces.len().checked_sub(1) else {
-            return;
-        };
         self.count(frames);
         for frame in frames {
-            self.add_frame(piece, frame);
+            self.add_frame(frame);
         }
         self.flows.settle();
     }
 
     #[inline(always)]
-    fn add_frame(&mut self, piece: usize, frame: &Frame<'_>) {
-        let at = Position::new(frame.time, piece, frame.number);
+    fn add_frame(&mut self, frame: &Frame<'_>) {
+        let at = Position::new(frame.time, 0, frame.number);
         let judged = self.window.holds(frame.time);
         if judged {
             self.total.add(frame.wire_length);
@@ -161,9 +149,7 @@ impl Part {
     }
 
     fn count(&mut self, frames: &[Frame<'_>]) {
-        let Some(piece) = self.pieces.last_mut() else {
-            return;
-        };
+        let piece = &mut self.pieces[0];
         let record = &mut piece.record;
         for frame in frames {
             piece.frames = frame.number;
@@ -191,13 +177,13 @@ impl Part {
         } else if judged {
             self.flows.add(at, bytes, packet);
         }
-        if let Some(kept) = keep(packet) {
+        if let Some(kept) = keep(packet, at.time) {
             self.keep(at, packet, kept);
         }
     }
 
     #[cold]
-    fn keep(&mut self, at: Position, packet: &Packet<'_>, kept: Keep<'_>) {
+    fn keep(&mut self, at: Position, packet: &Packet<'_>, kept: LogKind<'_>) {
         if let Some(five_tuple) = packet.five_tuple() {
             self.log.add(at, &five_tuple, kept);
         }
@@ -238,12 +224,10 @@ impl Part {
         }
     }
 
-    /// Says how the last piece ended: number of its last frame, packets dropped before they were
+    /// Says how the piece ended: number of its last frame, packets dropped before they were
     /// captured, why it could not be read on.
     pub fn close(&mut self, frames: u64, kernel_drops: Option<u64>, problem: Option<String>) {
-        let Some(piece) = self.pieces.last_mut() else {
-            return;
-        };
+        let piece = &mut self.pieces[0];
         piece.frames = frames;
         let record = &mut piece.record;
         record.kernel_drops = kernel_drops;
@@ -310,13 +294,14 @@ impl Part {
     /// The whole, once every part is merged: fragments laid at their flows, the log in time order.
     pub fn finish(mut self) -> Observation {
         let (captures, placements) = join(std::mem::take(&mut self.pieces));
-        let limits = self.limits();
-        let without_first = self.fragments.settle(&mut self.flows);
         // Flows are many: their positions are placed as they are read.
         let in_capture = |at| place(&placements, at);
         self.errors.renumber(in_capture);
         self.errors_outside.renumber(in_capture);
         self.log.renumber(in_capture);
+        self.log.settle();
+        let limits = self.limits();
+        let without_first = self.fragments.settle(&mut self.flows);
         if without_first > 0 {
             self.undecoded
                 .insert(Undecoded::FragmentWithoutFirst, without_first);
@@ -328,7 +313,7 @@ impl Part {
             placements,
             errors: self.errors,
             errors_outside: self.errors_outside,
-            log: self.log.into_entries(),
+            log: self.log.ordered(),
             link: self.link,
             icmp_errors: self.icmp_errors,
             undecoded: self.undecoded,

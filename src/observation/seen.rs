@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::CaptureRecord;
 use super::capture::{Placement, place};
-use super::{CaptureRecord, LogEntry};
+use super::log::{LogEntries, Ordered};
 use crate::decode::{LinkProtocol, Undecoded};
 use crate::flow::{Flow, FlowTable, IcmpErrorSeen, IcmpErrors};
 use crate::net::{FiveTuple, ServicePorts, Timestamp};
@@ -50,7 +51,7 @@ pub struct Observation {
     pub(super) placements: Vec<Placement>,
     pub(super) errors: IcmpErrors,
     pub(super) errors_outside: IcmpErrors,
-    pub(super) log: Vec<LogEntry>,
+    pub(super) log: Ordered,
     pub(super) link: BTreeMap<LinkProtocol, Tally>,
     pub(super) icmp_errors: Tally,
     pub(super) undecoded: BTreeMap<Undecoded, u64>,
@@ -94,8 +95,8 @@ impl Observation {
     }
 
     /// What was kept for the trackers, in time order.
-    pub fn log(&self) -> &[LogEntry] {
-        &self.log
+    pub fn log(&self) -> LogEntries<'_> {
+        self.log.iter()
     }
 
     /// ICMP errors that quote packets of `five_tuple`'s direction, in the window or outside.

@@ -184,7 +184,7 @@ fn packets_outside_the_window_reach_the_trackers_alone() {
     assert_eq!(
         (
             outside.flow_count(),
-            outside.log().len(),
+            outside.log().count(),
             outside.total().packets
         ),
         (0, 1, 0)
@@ -194,7 +194,7 @@ fn packets_outside_the_window_reach_the_trackers_alone() {
     assert_eq!(
         (
             inside.flow_count(),
-            inside.log().len(),
+            inside.log().count(),
             inside.total().packets
         ),
         (1, 2, 1)

@@ -8,6 +8,8 @@ use super::reader::{ReadError, Reader};
 
 /// Port of the endpoint mapper (MS-RPCE section 2.1.1.1, 2.1.2.1).
 pub const ENDPOINT_MAPPER_PORT: u16 = 135;
+/// Major version of connection-oriented units, their first byte.
+pub const VERSION: u8 = 5;
 /// Bytes of the common header.
 pub const HEADER_LENGTH: usize = 16;
 
@@ -89,7 +91,7 @@ impl Header {
     pub fn parse(bytes: &[u8]) -> Result<Self, ReadError> {
         let mut reader = Reader::new(bytes);
         let [major, minor, kind, flags] = reader.array("version and type")?;
-        if major != 5 || minor > 1 {
+        if major != VERSION || minor > 1 {
             return Err(reader.invalid("version", u64::from(major) << 8 | u64::from(minor)));
         }
         let kind = match kind {
@@ -310,7 +312,7 @@ impl ContextResult {
 /// names the interface behind a port. Cheap, for every packet of any port.
 #[inline]
 pub fn looks_like_bind(payload: &[u8]) -> bool {
-    payload.first() == Some(&5)
+    payload.first() == Some(&VERSION)
         && Header::parse(payload).is_ok_and(|header| match header.kind {
             PduType::Bind
             | PduType::BindAck

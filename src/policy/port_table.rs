@@ -11,8 +11,15 @@ const PORTS: usize = 1 << 16;
 /// Port → class → arms that list the port, strongest first.
 #[derive(Clone, Debug)]
 pub(super) struct PortTable {
-    class_of: Box<[u32]>,
+    class_of: Box<[u16]>,
     classes: Vec<Vec<Entry>>,
+}
+
+/// Ports by their classes in two tables at once.
+#[derive(Clone, Debug)]
+pub(super) struct PortClasses {
+    class_of: Box<[u16]>,
+    parts: Vec<(u16, u16)>,
 }
 
 /// An arm that lists a port.
@@ -42,17 +49,17 @@ impl PortTable {
         edges.dedup();
         let mut table = Self {
             class_of: vec![0; PORTS].into_boxed_slice(),
-            classes: vec![Vec::new()],
+            classes: Vec::new(),
         };
-        let mut known: HashMap<Vec<Entry>, u32, foldhash::fast::RandomState> = HashMap::default();
-        known.insert(Vec::new(), 0);
+        let mut known: HashMap<Vec<Entry>, u16, foldhash::fast::RandomState> = HashMap::default();
         for (index, low) in edges.iter().enumerate() {
             let high = edges.get(index + 1).copied().unwrap_or(PORTS);
             let entries = entries(rules, &arms, *low as u16);
             let next = table.classes.len();
             let class = *known.entry(entries.clone()).or_insert_with(|| {
                 table.classes.push(entries);
-                next as u32
+                // There are never more classes than ports.
+                next as u16
             });
             table.class_of[*low..high].fill(class);
         }
@@ -60,19 +67,65 @@ impl PortTable {
     }
 
     /// The class of a port.
-    pub fn class(&self, port: u16) -> u32 {
+    pub fn class(&self, port: u16) -> u16 {
         self.class_of[usize::from(port)]
     }
 
     /// The arms of a class.
-    pub fn entries(&self, class: u32) -> &[Entry] {
-        &self.classes[class as usize]
+    pub fn entries(&self, class: u16) -> &[Entry] {
+        &self.classes[usize::from(class)]
     }
 
     /// How many classes there are.
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.classes.len()
+    }
+}
+
+impl PortClasses {
+    /// The classes that two tables make together.
+    pub fn joint(one: &PortTable, other: &PortTable) -> Self {
+        let mut known: HashMap<(u16, u16), u16, foldhash::fast::RandomState> = HashMap::default();
+        let mut parts = Vec::new();
+        let mut class_of = Vec::with_capacity(PORTS);
+        let mut last = None;
+        for part in one
+            .class_of
+            .iter()
+            .copied()
+            .zip(other.class_of.iter().copied())
+        {
+            // Neighbours mostly share their class.
+            let class = match last.filter(|(known, _)| *known == part) {
+                Some((_, class)) => class,
+                None => *known.entry(part).or_insert_with(|| {
+                    parts.push(part);
+                    // There are never more classes than ports.
+                    (parts.len() - 1) as u16
+                }),
+            };
+            last = Some((part, class));
+            class_of.push(class);
+        }
+        let class_of = class_of.into_boxed_slice();
+        Self { class_of, parts }
+    }
+
+    /// The class of a port.
+    pub fn class(&self, port: u16) -> u16 {
+        self.class_of[usize::from(port)]
+    }
+
+    /// Its classes in the two tables.
+    pub fn parts(&self, class: u16) -> (u16, u16) {
+        self.parts[usize::from(class)]
+    }
+
+    /// How many classes there are.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.parts.len()
     }
 }
 

@@ -32,6 +32,11 @@ impl RoleSet {
         Self(self.0 | other.0)
     }
 
+    /// The roles that are not among `other`.
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether they share a role.
     pub fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0

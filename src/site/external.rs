@@ -5,7 +5,9 @@
 //! through a relay) an address counts as not reachable. Multicast is no host and stands in no
 //! registry; nor does IPv6 space that IANA has not given out (outside 2000::/3, RFC 4291).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::AddressRange;
 
 /// Whether the address of a single host is reachable over the Internet.
 pub fn is_globally_reachable(address: IpAddr) -> bool {
@@ -13,6 +15,26 @@ pub fn is_globally_reachable(address: IpAddr) -> bool {
         IpAddr::V4(address) => longest_match(&IPV4, 32, u128::from(u32::from(address))),
         IpAddr::V6(address) => longest_match(&IPV6, 128, u128::from(address)),
     }
+}
+
+/// The rows of both registries as ranges, and whether each is globally reachable; the smallest
+/// that holds an address decides.
+pub(super) fn registry() -> impl Iterator<Item = (AddressRange, bool)> {
+    let last = |network: u128, width: u32, length: u32| {
+        let host_bits = 1_u128.checked_shl(width - length);
+        network | host_bits.map_or(u128::MAX, |bit| bit - 1)
+    };
+    let v4 = IPV4.iter().map(move |Row(network, length, reachable)| {
+        let [first, last] = [*network, last(*network, 32, *length)]
+            .map(|address| IpAddr::V4(Ipv4Addr::from_bits(address as u32)));
+        (AddressRange { first, last }, *reachable)
+    });
+    let v6 = IPV6.iter().map(move |Row(network, length, reachable)| {
+        let [first, last] = [*network, last(*network, 128, *length)]
+            .map(|address| IpAddr::V6(Ipv6Addr::from_bits(address)));
+        (AddressRange { first, last }, *reachable)
+    });
+    v4.chain(v6)
 }
 
 /// A prefix, its length, and whether it is globally reachable.

@@ -14,12 +14,14 @@ mod file;
 mod hosts;
 mod model;
 mod parse;
+mod place;
 mod ports;
 mod prefix;
 mod require;
 mod roles;
 mod rpc;
 mod scope;
+mod segments;
 mod vocabulary;
 
 pub use check::summary;
@@ -30,5 +32,6 @@ pub use model::{
     Acceptance, AcceptedParty, AcceptedPorts, AddressRange, RequirementsWanted, RpcMinimum,
     RpcSettings, Site, SiteServerInitiates,
 };
-pub use prefix::RoleLookup;
+pub use place::Place;
+pub use prefix::{Meaning, RoleLookup};
 pub use vocabulary::Vocabulary;

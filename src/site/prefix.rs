@@ -1,92 +1,161 @@
-//! From an address to the roles of its host: the most specific range that holds it decides.
+//! From an address to what it means at a site: the most specific range that holds it decides on
+//! the roles of its host.
 //!
-//! The ranges are flattened once into disjoint segments; a look-up is one step into a table by
-//! the first 16 bits (IPv4) and a binary search among the segments that begin there. What an
-//! address costs hardly grows with the number of ranges.
+//! Everything that an address alone decides is flattened once into disjoint segments; a look-up
+//! is one step into a table by the first 16 bits (IPv4) and a binary search among the segments
+//! that begin there. What an address costs hardly grows with the number of ranges.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::external::is_globally_reachable;
+use hashbrown::HashMap;
+
+use super::external::registry;
+use super::place::{self, Place};
+use super::segments::{Number, Segments};
 use super::{AddressRange, Site};
 use crate::policy::{RoleSet, Roles};
 
-/// The compiled roles of a site.
+/// What an address means at a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Meaning {
+    /// The roles that the site lists for it, implied ones too.
+    pub listed: RoleSet,
+    /// The same; those of external parties where the site lists none for it and it is globally
+    /// reachable.
+    pub roles: RoleSet,
+    /// What it stands for.
+    pub place: Place,
+}
+
+/// The compiled addresses of a site.
 #[derive(Clone, Debug)]
 pub struct RoleLookup {
-    v4: Segments<u32>,
+    v4: Segments<u32, u32>,
     /// Segment that holds the first address of each /16.
     v4_first_level: Box<[u32]>,
-    v6: Segments<u128>,
+    v6: Segments<u128, u32>,
+    /// What the numbers in the segments stand for.
+    meanings: Vec<Meaning>,
     external: RoleSet,
 }
 
 impl RoleLookup {
     /// Compiles the ranges of a site, with the roles that others imply.
     pub fn new(site: &Site, roles: &Roles) -> Self {
-        let mut v4 = Vec::new();
-        let mut v6 = Vec::new();
         let mut listed = RoleSet::EMPTY;
-        for (range, set) in &site.roles {
+        for (_, set) in &site.roles {
             listed = listed.union(*set);
-            let set = roles.with_implied(*set);
-            match (range.first, range.last) {
-                (IpAddr::V4(first), IpAddr::V4(last)) => {
-                    v4.push((u32::from(first), u32::from(last), set));
-                }
-                (IpAddr::V6(first), IpAddr::V6(last)) => {
-                    v6.push((u128::from(first), u128::from(last), set));
-                }
-                // A range has one family by its invariant.
-                _ => {}
-            }
         }
-        let v4 = Segments::new(&v4);
-        let v4_first_level = (0..=u16::MAX)
-            .map(|high| v4.index(u32::from(high) << 16) as u32)
+        let external = external_without_addresses(roles, listed);
+        let mut meanings = Meanings::default();
+        let v4 = flatten(site, roles, external, &mut meanings);
+        let v6 = flatten(site, roles, external, &mut meanings);
+        let v4_first_level = v4
+            .indices((0..=u16::MAX).map(|high| u32::from(high) << 16))
             .collect();
         Self {
             v4,
             v4_first_level,
-            v6: Segments::new(&v6),
-            external: external_without_addresses(roles, listed),
+            v6,
+            meanings: meanings.list,
+            external,
         }
     }
 
-    /// The roles of an address, implied ones too; those of external parties where the site
-    /// lists none for it and it is globally reachable; else empty.
-    pub fn roles(&self, address: IpAddr) -> RoleSet {
-        let listed = self.listed(address);
-        if listed.is_empty() && !self.external.is_empty() && is_globally_reachable(address) {
-            return self.external;
-        }
-        listed
-    }
-
-    /// The roles that the site lists for an address, implied ones too.
-    pub fn listed(&self, address: IpAddr) -> RoleSet {
-        match address {
+    /// What an address means.
+    pub fn meaning(&self, address: IpAddr) -> Meaning {
+        let number = match address {
             IpAddr::V4(address) => {
                 let address = u32::from(address);
                 let high = (address >> 16) as usize;
                 let low = self.v4_first_level[high] as usize;
                 let end = match self.v4_first_level.get(high + 1) {
                     Some(next) => *next as usize + 1,
-                    None => self.v4.starts.len(),
+                    None => self.v4.len(),
                 };
-                self.v4.roles_within(address, low, end)
+                self.v4.value_within(address, low, end)
             }
-            IpAddr::V6(address) => {
-                let end = self.v6.starts.len();
-                self.v6.roles_within(u128::from(address), 0, end)
-            }
-        }
+            IpAddr::V6(address) => self.v6.value(u128::from(address)),
+        };
+        self.meanings[number as usize]
+    }
+
+    /// The roles of an address, implied ones too; those of external parties where the site
+    /// lists none for it and it is globally reachable; else empty.
+    pub fn roles(&self, address: IpAddr) -> RoleSet {
+        self.meaning(address).roles
+    }
+
+    /// The roles that the site lists for an address, implied ones too.
+    pub fn listed(&self, address: IpAddr) -> RoleSet {
+        self.meaning(address).listed
     }
 
     /// The external parties that stand for every other globally reachable address.
     pub fn external(&self) -> RoleSet {
         self.external
     }
+}
+
+/// Meanings as they are found, each once.
+#[derive(Default)]
+struct Meanings {
+    list: Vec<Meaning>,
+    numbers: HashMap<Meaning, u32, foldhash::fast::RandomState>,
+}
+
+impl Meanings {
+    fn number(&mut self, meaning: Meaning) -> u32 {
+        *self.numbers.entry(meaning).or_insert_with(|| {
+            self.list.push(meaning);
+            (self.list.len() - 1) as u32
+        })
+    }
+}
+
+/// One family's addresses by their meaning.
+fn flatten<N: Number>(
+    site: &Site,
+    roles: &Roles,
+    external: RoleSet,
+    meanings: &mut Meanings,
+) -> Segments<N, u32> {
+    let of_family = |range: &AddressRange| Some((N::of(range.first)?, N::of(range.last)?));
+    let ranges: Vec<(N, N, RoleSet)> = site
+        .roles
+        .iter()
+        .filter_map(|(range, set)| {
+            let (first, last) = of_family(range)?;
+            Some((first, last, roles.with_implied(*set)))
+        })
+        .collect();
+    let places: Vec<(N, N, Place)> = place::ranges(site)
+        .filter_map(|(range, place)| {
+            let (first, last) = of_family(&range)?;
+            Some((first, last, place))
+        })
+        .collect();
+    let reachable: Vec<(N, N, bool)> = registry()
+        .filter_map(|(range, reachable)| {
+            let (first, last) = of_family(&range)?;
+            Some((first, last, reachable))
+        })
+        .collect();
+    let listed = Segments::new(&ranges, RoleSet::EMPTY, RoleSet::union);
+    let places = Segments::new(&places, Place::Host, |place, _| place);
+    let reachable = Segments::new(&reachable, false, |one, other| one && other);
+    let around = places.overlaid(&reachable, |place, reachable| (place, reachable));
+    listed.overlaid(&around, |listed, (place, reachable)| {
+        let roles = match listed.is_empty() && reachable {
+            true => external,
+            false => listed,
+        };
+        meanings.number(Meaning {
+            listed,
+            roles,
+            place,
+        })
+    })
 }
 
 fn external_without_addresses(roles: &Roles, listed: RoleSet) -> RoleSet {
@@ -120,115 +189,11 @@ pub(super) fn conflicts(ranges: &[AddressRange]) -> Vec<(usize, usize)> {
         .collect()
 }
 
-/// Disjoint segments that cover every address: each begins where the one before ends.
-#[derive(Clone, Debug)]
-struct Segments<N> {
-    starts: Vec<N>,
-    roles: Vec<RoleSet>,
-}
-
-/// An address as a number.
-trait Number: Copy + Ord {
-    const ZERO: Self;
-    fn next(self) -> Option<Self>;
-    fn minus(self, other: Self) -> Self;
-}
-
-impl Number for u32 {
-    const ZERO: Self = 0;
-    fn next(self) -> Option<Self> {
-        self.checked_add(1)
-    }
-    fn minus(self, other: Self) -> Self {
-        self.saturating_sub(other)
-    }
-}
-
-impl Number for u128 {
-    const ZERO: Self = 0;
-    fn next(self) -> Option<Self> {
-        self.checked_add(1)
-    }
-    fn minus(self, other: Self) -> Self {
-        self.saturating_sub(other)
-    }
-}
-
-impl<N: Number> Segments<N> {
-    /// Sweeps over the first and last addresses in order, with the ranges that are open at each
-    /// place sorted by size.
-    fn new(ranges: &[(N, N, RoleSet)]) -> Self {
-        let mut events: Vec<(N, bool, usize)> = Vec::with_capacity(2 * ranges.len());
-        for (index, (first, last, _)) in ranges.iter().enumerate() {
-            events.push((*first, true, index));
-            if let Some(after) = last.next() {
-                events.push((after, false, index));
-            }
-        }
-        events.sort_unstable();
-
-        let mut segments = Self {
-            starts: vec![N::ZERO],
-            roles: vec![RoleSet::EMPTY],
-        };
-        let mut open: BTreeSet<(N, usize)> = BTreeSet::new();
-        let mut events = events.into_iter().peekable();
-        while let Some((at, opens, index)) = events.next() {
-            let (first, last, _) = ranges[index];
-            let entry = (last.minus(first), index);
-            if opens {
-                open.insert(entry);
-            } else {
-                open.remove(&entry);
-            }
-            if events.peek().is_none_or(|(next, ..)| *next != at) {
-                segments.begin(at, most_specific(&open, ranges));
-            }
-        }
-        segments
-    }
-
-    fn begin(&mut self, at: N, roles: RoleSet) {
-        if self.starts.last() == Some(&at) {
-            self.roles.pop();
-            self.roles.push(roles);
-        } else if self.roles.last() != Some(&roles) {
-            self.starts.push(at);
-            self.roles.push(roles);
-        }
-    }
-
-    fn index(&self, address: N) -> usize {
-        self.index_within(address, 0, self.starts.len())
-    }
-
-    /// The segment that holds the address, among those from `low` to before `end`.
-    fn index_within(&self, address: N, low: usize, end: usize) -> usize {
-        // The first segment begins at 0, so that one always begins at or before the address.
-        low + self.starts[low..end].partition_point(|start| *start <= address) - 1
-    }
-
-    fn roles_within(&self, address: N, low: usize, end: usize) -> RoleSet {
-        self.roles[self.index_within(address, low, end)]
-    }
-}
-
-/// The roles of the smallest open range, and of every other of the same size.
-fn most_specific<N: Number>(open: &BTreeSet<(N, usize)>, ranges: &[(N, N, RoleSet)]) -> RoleSet {
-    let Some((smallest, _)) = open.first() else {
-        return RoleSet::EMPTY;
-    };
-    open.iter()
-        .take_while(|(size, _)| size == smallest)
-        .fold(RoleSet::EMPTY, |all, (_, index)| {
-            all.union(ranges[*index].2)
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::policy::{Role, RoleId};
+    use crate::site::is_globally_reachable;
     use proptest::prelude::*;
 
     fn roles() -> Roles {
@@ -391,7 +356,13 @@ mod tests {
                 let expected = ranges.iter()
                     .filter(|(range, _)| range.contains(probe) && Some(range.extent()) == smallest)
                     .fold(RoleSet::EMPTY, |all, (_, set)| all.union(*set));
-                prop_assert_eq!(lookup.listed(probe), roles.with_implied(expected), "{}", probe);
+                let expected = roles.with_implied(expected);
+                let meaning = lookup.meaning(probe);
+                prop_assert_eq!(meaning.listed, expected, "{}", probe);
+                let is_external = expected.is_empty() && is_globally_reachable(probe);
+                let expected = if is_external { lookup.external() } else { expected };
+                prop_assert_eq!(meaning.roles, expected, "{}", probe);
+                prop_assert_eq!(meaning.place, Place::of(probe, &site), "{}", probe);
             }
         }
 

@@ -2,23 +2,25 @@
 //! them together. Requirements come last.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 
 use sha1::{Digest as _, Sha1};
 
 use super::attempt::{Answers, Attempt};
 use super::background;
 use super::boot::{Booting, first_missing};
+use super::facts::Seen;
 use super::failing::Failing;
 use super::finding::{Entry, Findings, MAX_ENTRIES};
-use super::flow::is_for_many;
 use super::holders::Holders;
 use super::requirement::Requirements;
 use super::scenario::Scenarios;
 use super::tally::Count;
+use super::workers;
 use super::{
-    Accepted, AcceptedFinding, Audit, AuditLimit, BackgroundEntry, ExceptionState, ExceptionUse,
-    Finding, FindingInitiator, FindingResponder, FlowVerdict, Judge, Loss, Proofs, PxeBoot, RpcUse,
-    RuleUse, SiteSummary, Strictness, Totals, Verdict,
+    Accepted, AcceptedFinding, Audit, AuditLimit, BackgroundEntry, Basis, ExceptionState,
+    ExceptionUse, Finding, FindingInitiator, FindingResponder, FlowVerdict, Judge, Loss, Proofs,
+    PxeBoot, RpcUse, RuleUse, SiteSummary, Strictness, Totals, Verdict,
 };
 use crate::decode::{LinkProtocol, Undecoded};
 use crate::flow::{Flow, State, community_id};
@@ -48,92 +50,193 @@ pub struct Counted {
     pub limits: Vec<AuditLimit>,
 }
 
-/// Audits what was seen. `flows` gives every flow, in any order, as often as it is asked.
+/// Every flow, in partitions that can be walked by a thread each. The report does not depend on
+/// how flows are parted, or on their order.
+#[derive(Clone, Copy, Debug)]
+pub struct Partitions<F> {
+    /// How many there are.
+    pub count: usize,
+    /// Gives the flows of one, as often as it is asked.
+    pub flows: F,
+}
+
+/// Audits what was seen, on at most `threads` threads.
 pub fn judge<Flows: Iterator<Item = Flow>>(
     policy: &Policy,
     site: &Site,
     proofs: Proofs<'_>,
     counted: Counted,
     strictness: Strictness,
-    flows: impl Fn() -> Flows,
+    partitions: &Partitions<impl Fn(usize) -> Flows + Sync>,
+    threads: NonZero<usize>,
 ) -> Audit {
     let mut judge = Judge::new(policy, site, proofs, strictness);
-    flows().for_each(|flow| judge.observe(&flow));
-    let mut sums = Sums::new(&judge, &counted);
-    flows().for_each(|flow| sums.add(&mut judge, &flow));
+    let walked = workers::fold(
+        partitions.count,
+        threads,
+        || Walk::new(&judge),
+        |walk, partition| walk.partition(partition, (partitions.flows)(partition)),
+        Walk::merge,
+    );
+    judge.add_seen(walked.seen);
+    let mut sums = walked.sums;
+    sums.merge(
+        workers::fold(
+            walked.again.len(),
+            threads,
+            || (judge.clone(), Sums::new(&judge)),
+            |(judge, sums), index| {
+                for flow in (partitions.flows)(walked.again[index]) {
+                    let judged = judge.verdict(&flow);
+                    if judge.rests_on_others() {
+                        sums.add(judge, &judged);
+                    }
+                }
+            },
+            |(_, sums), (_, other)| sums.merge(other),
+        )
+        .1,
+    );
+    for flow in &walked.deferred {
+        let judged = judge.verdict(flow);
+        sums.add(&judge, &judged);
+    }
     sums.finish(&judge, counted)
 }
 
-/// What grows with every verdict.
+/// Flows that a thread keeps until all were observed. Where there are more, their partition is
+/// walked again.
+const MAX_DEFERRED: usize = 4096;
+
+/// The walk over flows of which not all were observed yet. The few whose verdicts rest on others
+/// wait.
+struct Walk<'a> {
+    judge: Judge<'a>,
+    sums: Sums<'a>,
+    seen: Seen,
+    deferred: Vec<Flow>,
+    /// Partitions with flows that are neither in the sums nor in `deferred`.
+    again: Vec<usize>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(judge: &Judge<'a>) -> Self {
+        Self {
+            judge: judge.clone(),
+            sums: Sums::new(judge),
+            seen: Seen::default(),
+            deferred: Vec::new(),
+            again: Vec::new(),
+        }
+    }
+
+    fn partition(&mut self, partition: usize, flows: impl Iterator<Item = Flow>) {
+        let before = self.deferred.len();
+        let mut waiting = 0;
+        for flow in flows {
+            self.judge.facts.observe(&flow, &mut self.seen);
+            let judged = self.judge.verdict(&flow);
+            if !self.judge.rests_on_others() {
+                self.sums.add(&self.judge, &judged);
+                continue;
+            }
+            waiting += 1;
+            if before + waiting <= MAX_DEFERRED {
+                self.deferred.push(flow);
+            }
+        }
+        if before + waiting > MAX_DEFERRED {
+            self.deferred.truncate(before);
+            self.again.push(partition);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.sums.merge(other.sums);
+        self.seen.merge(other.seen);
+        self.deferred.extend(other.deferred);
+        self.again.extend(other.again);
+    }
+}
+
+/// What grows with every verdict. Merges in any order and grouping.
 struct Sums<'a> {
     totals: Totals,
     one_sided_flows: u64,
     findings: Findings,
     failing: Failing,
-    background: BTreeMap<String, (u64, u64, u64)>,
-    exceptions: Vec<ExceptionUse>,
+    background: BTreeMap<&'static str, BackgroundCount>,
+    exceptions: Vec<ExceptionCount>,
     rules: Vec<Count>,
     rpc: Vec<u64>,
     requirements: Requirements,
     scenarios: Scenarios<'a>,
+    /// By rule: who answers.
+    answering: Vec<Answering>,
+}
+
+/// Flows, packets and bytes.
+#[derive(Clone, Copy, Default)]
+struct BackgroundCount(u64, u64, u64);
+
+impl BackgroundCount {
+    fn merge(&mut self, Self(flows, packets, bytes): Self) {
+        self.0 += flows;
+        self.1 += packets;
+        self.2 += bytes;
+    }
+}
+
+/// Flows that an exception accepts, and flows that came after its date.
+#[derive(Clone, Copy, Default)]
+struct ExceptionCount {
+    accepted: u64,
+    expired: u64,
+}
+
+/// Who answers to flows of a rule.
+#[derive(Clone, Copy)]
+enum Answering {
+    /// The responder.
+    Responder,
+    /// The responder, unless the address stands for many: they do not answer one by one.
+    ResponderAlone,
+    /// Nobody.
+    Nobody,
 }
 
 impl<'a> Sums<'a> {
-    fn new(judge: &Judge<'a>, counted: &Counted) -> Self {
-        let mut background = BTreeMap::new();
-        for (protocol, (packets, bytes)) in &counted.link {
-            let kind = background::link_kind(*protocol).into_owned();
-            let sum: &mut (u64, u64, u64) = background.entry(kind).or_default();
-            sum.1 += packets;
-            sum.2 += bytes;
-        }
-        if counted.icmp_errors.0 > 0 {
-            let (packets, bytes) = counted.icmp_errors;
-            background.insert("icmp-error".to_owned(), (0, packets, bytes));
-        }
-        let exceptions = judge.site.accept.iter().map(|entry| ExceptionUse {
-            text: entry.text.clone(),
-            reason: entry.reason.clone(),
-            expires: entry.expires_text.clone(),
-            flows: 0,
-            state: ExceptionState::Unused,
-        });
+    fn new(judge: &Judge<'a>) -> Self {
+        let rules = &judge.policy.rules;
         Self {
-            totals: Totals {
-                packets: counted.packets,
-                bytes: counted.bytes,
-                undecoded: counted.undecoded.clone(),
-                ..Totals::default()
-            },
+            totals: Totals::default(),
             one_sided_flows: 0,
             findings: Findings::default(),
             failing: Failing::default(),
-            background,
-            exceptions: exceptions.collect(),
-            rules: vec![Count::default(); judge.policy.rules.len()],
+            background: BTreeMap::new(),
+            exceptions: vec![ExceptionCount::default(); judge.site.accept.len()],
+            rules: vec![Count::default(); rules.len()],
             rpc: vec![0; judge.facts.proofs().rpc.len()],
             requirements: Requirements::new(judge),
             scenarios: Scenarios::new(judge),
+            answering: rules.iter().map(answering).collect(),
         }
     }
 
-    fn add(&mut self, judge: &mut Judge<'a>, flow: &Flow) {
-        let judged = judge.verdict(flow);
+    fn add(&mut self, judge: &Judge<'a>, judged: &FlowVerdict) {
         let flow = &judged.flow;
         self.totals.flows += 1;
         let one_sided = flow.state == State::MidStream && !flow.is_two_sided();
         self.one_sided_flows += u64::from(one_sided);
-        self.requirements.see(&judged, &judge.facts);
+        self.requirements.see(judged, &judge.facts);
         match judged.verdict {
             Verdict::OutOfScope => self.totals.out_of_scope += 1,
             Verdict::Background(kind) => {
                 self.totals.background += 1;
-                let sum = self.background.entry(kind.to_owned()).or_default();
-                sum.0 += 1;
-                sum.1 += flow.packets();
-                sum.2 += flow.bytes();
+                let count = BackgroundCount(1, flow.packets(), flow.bytes());
+                self.background.entry(kind).or_default().merge(count);
             }
-            Verdict::Expected(_) => self.add_expected(judge, &judged),
+            Verdict::Expected(basis) => self.add_expected(judge, judged, basis),
             Verdict::Unexpected(reason) => {
                 let accepted = self.except(judged.accepted);
                 match accepted {
@@ -146,10 +249,11 @@ impl<'a> Sums<'a> {
         }
     }
 
-    fn add_expected(&mut self, judge: &Judge<'_>, judged: &FlowVerdict) {
+    fn add_expected(&mut self, judge: &Judge<'_>, judged: &FlowVerdict, basis: Basis) {
         self.totals.expected += 1;
-        for rule in &judged.rules {
-            self.rules[*rule as usize].add(&judged.flow);
+        let count = Count::of(&judged.flow);
+        for rule in judged.rules.iter() {
+            self.rules[*rule as usize].merge(count);
         }
         if let Some(endpoint) = judged.learned {
             self.rpc[endpoint] += 1;
@@ -157,11 +261,20 @@ impl<'a> Sums<'a> {
         let Some(strongest) = judged.rules.first() else {
             return;
         };
-        let answers = answers(judge, judged, judge.rule(*strongest));
-        if let Some(attempt) = Attempt::of(judged, &judge.facts, answers) {
-            self.failing.add(judged, attempt);
+        let flow = &judged.by_rule();
+        let nobody = match self.answering[*strongest as usize] {
+            Answering::Responder => false,
+            Answering::ResponderAlone => judge.ends.is_for_many(judged.flow.responder.address),
+            Answering::Nobody => true,
+        };
+        let answers = match nobody {
+            true => Answers::None,
+            false => Answers::Expected,
+        };
+        if let Some(attempt) = Attempt::of(flow, basis, &judge.facts, answers) {
+            self.failing.add(*strongest, flow, attempt);
             self.requirements.add(judge, judged, attempt);
-            self.scenarios.add(judge, judged, attempt);
+            self.scenarios.add(judge, judged, flow, attempt);
         }
     }
 
@@ -170,19 +283,43 @@ impl<'a> Sums<'a> {
         match accepted {
             Accepted::No => None,
             Accepted::By(index) => {
-                let entry = &mut self.exceptions[index];
-                entry.flows += 1;
-                if entry.state == ExceptionState::Unused {
-                    entry.state = ExceptionState::Used;
-                }
+                self.exceptions[index].accepted += 1;
                 Some(index)
             }
             Accepted::Expired(index) => {
-                self.exceptions[index].flows += 1;
-                self.exceptions[index].state = ExceptionState::Expired;
+                self.exceptions[index].expired += 1;
                 None
             }
         }
+    }
+
+    /// Adds what other flows came to.
+    fn merge(&mut self, other: Self) {
+        let (mine, theirs) = (&mut self.totals, other.totals);
+        mine.flows += theirs.flows;
+        mine.expected += theirs.expected;
+        mine.unexpected += theirs.unexpected;
+        mine.accepted += theirs.accepted;
+        mine.background += theirs.background;
+        mine.out_of_scope += theirs.out_of_scope;
+        self.one_sided_flows += other.one_sided_flows;
+        self.findings.merge(other.findings);
+        self.failing.merge(other.failing);
+        for (kind, count) in other.background {
+            self.background.entry(kind).or_default().merge(count);
+        }
+        for (mine, theirs) in self.exceptions.iter_mut().zip(other.exceptions) {
+            mine.accepted += theirs.accepted;
+            mine.expired += theirs.expired;
+        }
+        for (mine, theirs) in self.rules.iter_mut().zip(other.rules) {
+            mine.merge(theirs);
+        }
+        for (mine, theirs) in self.rpc.iter_mut().zip(other.rpc) {
+            *mine += theirs;
+        }
+        self.requirements.merge(other.requirements);
+        self.scenarios.merge(other.scenarios);
     }
 
     fn finish(self, judge: &Judge<'_>, counted: Counted) -> Audit {
@@ -196,6 +333,13 @@ impl<'a> Sums<'a> {
             one_sided_flows: self.one_sided_flows,
             ..counted.loss
         };
+        let totals = Totals {
+            packets: counted.packets,
+            bytes: counted.bytes,
+            undecoded: counted.undecoded.clone(),
+            ..self.totals
+        };
+        let background = background(self.background, &counted);
         let mut limits = counted.limits;
         for (limit, reached) in [
             ("findings", folded.kept_out),
@@ -219,7 +363,7 @@ impl<'a> Sums<'a> {
             },
             complete: counted.captures.iter().all(CaptureRecord::is_complete),
             captures: counted.captures,
-            totals: self.totals,
+            totals,
             loss,
             limits,
             unexpected: folded
@@ -228,17 +372,8 @@ impl<'a> Sums<'a> {
                 .map(|entry| judge.finding(entry))
                 .collect(),
             failing,
-            background: self
-                .background
-                .into_iter()
-                .map(|(kind, (flows, packets, bytes))| BackgroundEntry {
-                    kind,
-                    flows,
-                    packets,
-                    bytes,
-                })
-                .collect(),
-            exceptions: self.exceptions,
+            background,
+            exceptions: exceptions(judge, self.exceptions),
             diagnoses: Vec::new(),
             requirements,
             rules: rule_use(judge, self.rules),
@@ -257,22 +392,64 @@ impl<'a> Sums<'a> {
     }
 }
 
-/// Whether anyone is to answer: nobody does to a one-way service, nor one by one where a service
-/// reaches many. DHCP servers answer broadcasts.
-fn answers(judge: &Judge<'_>, judged: &FlowVerdict, rule: &Rule) -> Answers {
-    let Some(service) = Service::find(&rule.service) else {
-        return Answers::Expected;
-    };
-    let to_many = is_for_many(judge.ends.place(judged.flow.responder.address));
-    let broadcast = match service.reach {
-        Reach::Host => false,
-        Reach::Broadcast => to_many && rule.service != "dhcp",
-        Reach::Group => true,
-    };
-    match service.one_way || broadcast {
-        true => Answers::None,
-        false => Answers::Expected,
+/// Nobody answers to a one-way service, nor one by one where a service reaches many. DHCP servers
+/// answer broadcasts.
+fn answering(rule: &Rule) -> Answering {
+    match Service::find(&rule.service) {
+        Some(service) if service.one_way || service.reach == Reach::Group => Answering::Nobody,
+        Some(service) if service.reach == Reach::Broadcast && rule.service != "dhcp" => {
+            Answering::ResponderAlone
+        }
+        _ => Answering::Responder,
     }
+}
+
+/// Link maintenance by kind: flows, and what is no flow.
+fn background(
+    flows: BTreeMap<&'static str, BackgroundCount>,
+    counted: &Counted,
+) -> Vec<BackgroundEntry> {
+    let mut all: BTreeMap<String, BackgroundCount> = flows
+        .into_iter()
+        .map(|(kind, count)| (kind.to_owned(), count))
+        .collect();
+    let link = counted.link.iter().map(|(protocol, (packets, bytes))| {
+        let kind = background::link_kind(*protocol).into_owned();
+        (kind, BackgroundCount(0, *packets, *bytes))
+    });
+    let (packets, bytes) = counted.icmp_errors;
+    let errors = ("icmp-error".to_owned(), BackgroundCount(0, packets, bytes));
+    for (kind, count) in link.chain((packets > 0).then_some(errors)) {
+        all.entry(kind).or_default().merge(count);
+    }
+    let entries = all.into_iter();
+    entries
+        .map(
+            |(kind, BackgroundCount(flows, packets, bytes))| BackgroundEntry {
+                kind,
+                flows,
+                packets,
+                bytes,
+            },
+        )
+        .collect()
+}
+
+fn exceptions(judge: &Judge<'_>, counts: Vec<ExceptionCount>) -> Vec<ExceptionUse> {
+    let entries = judge.site.accept.iter().zip(counts);
+    entries
+        .map(|(entry, count)| ExceptionUse {
+            text: entry.text.clone(),
+            reason: entry.reason.clone(),
+            expires: entry.expires_text.clone(),
+            flows: count.accepted + count.expired,
+            state: match (count.accepted, count.expired) {
+                (0, 0) => ExceptionState::Unused,
+                (_, 0) => ExceptionState::Used,
+                (_, _) => ExceptionState::Expired,
+            },
+        })
+        .collect()
 }
 
 fn rule_use(judge: &Judge<'_>, used: Vec<Count>) -> Vec<RuleUse> {
@@ -314,7 +491,7 @@ impl Judge<'_> {
         let (explanation, nearest) = self.entry_sentence(entry);
         let port = entry.port();
         let has_ports = matches!(entry.protocol, Protocol::Tcp | Protocol::Udp);
-        let samples = entry.tally.samples.iter();
+        let samples = entry.samples.iter();
         Finding {
             id: identity(entry),
             reason: entry.reason,
@@ -335,14 +512,14 @@ impl Judge<'_> {
                 addresses: entry.addresses,
                 roles: self.role_ids(entry.responder_roles),
             },
-            flows: entry.tally.count.flows,
-            packets: entry.tally.count.packets,
-            bytes: entry.tally.count.bytes,
-            first: entry.tally.count.first,
-            last: entry.tally.count.last,
-            frames: entry.tally.frames(),
+            flows: entry.count.flows,
+            packets: entry.count.packets,
+            bytes: entry.count.bytes,
+            first: entry.count.first,
+            last: entry.count.last,
+            frames: samples.clone().map(|(at, ..)| *at).collect(),
             community_ids: samples
-                .filter_map(|flow| community_id(flow.protocol, flow.initiator, flow.responder))
+                .filter_map(|(_, from, to)| community_id(entry.protocol, *from, *to))
                 .collect(),
             nearest_rules: nearest,
             explanation,

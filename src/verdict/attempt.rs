@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::facts::Facts;
-use super::{Basis, FlowVerdict, RequirementCause, Verdict};
+use super::{Basis, RequirementCause};
 use crate::evidence::TransferOutcome;
 use crate::flow::{Flow, State};
 use crate::net::{Position, Protocol};
@@ -65,14 +65,11 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// How the flow went; `None` where that can't be told, or the verdict is another.
-    pub fn of(judged: &FlowVerdict, facts: &Facts<'_>, service: Answers) -> Option<Self> {
-        let Verdict::Expected(basis) = judged.verdict else {
-            return None;
-        };
-        let flow = judged.by_rule();
+    /// How a flow went that is expected on this basis, in the direction of its rules; `None` where
+    /// that can't be told.
+    pub fn of(flow: &Flow, basis: Basis, facts: &Facts<'_>, service: Answers) -> Option<Self> {
         Some(Self {
-            outcome: outcome(&flow, basis, facts, service)?,
+            outcome: outcome(flow, basis, facts, service)?,
             at: flow.first,
             by: flow
                 .icmp_error

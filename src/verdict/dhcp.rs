@@ -1,15 +1,17 @@
 //! DHCP before a client has an address (RFC 2131): 0.0.0.0 and the broadcast address stand for
 //! the client that boots and for the servers that listen, and relays speak from 67 to 67.
 
-use super::ends::{Ends, Place};
+use super::ends::Ends;
 use crate::flow::Flow;
 use crate::net::Protocol;
-use crate::policy::{Lookup, RoleSet, Roles, RuleProtocol, Target};
+use crate::policy::{Lookup, RoleSet, Roles, RuleList, Wanted};
+use crate::site::Place;
 
 const SERVER: u16 = 67;
 const CLIENT: u16 = 68;
 
 /// Who is who in DHCP.
+#[derive(Clone)]
 pub(super) struct Dhcp {
     clients: RoleSet,
     servers: RoleSet,
@@ -44,17 +46,13 @@ impl Dhcp {
     }
 
     /// Rules that explain a flow between the ports of DHCP, which fits either way round.
-    pub fn rules(&self, lookup: &mut Lookup, flow: &Flow, ends: &Ends) -> Option<Vec<u32>> {
+    pub fn rules(&self, lookup: &mut Lookup, flow: &Flow, ends: &Ends) -> Option<RuleList> {
         for (client, server) in sides(flow) {
             let (client, server) = (self.roles(ends, client), self.roles(ends, server));
-            let list = lookup.listed(RuleProtocol::Udp, SERVER, client, Target::Host(server));
-            let rules: Vec<u32> = lookup
-                .matches(list)
-                .iter()
-                .map(|found| found.rule)
-                .collect();
+            let answer = lookup.ask(Wanted::Udp(SERVER), client, server, None);
+            let rules = &lookup.answer(answer).listed;
             if !rules.is_empty() {
-                return Some(rules);
+                return Some(rules.clone());
             }
         }
         None

@@ -8,7 +8,7 @@ use super::flow::Judge;
 use super::{Basis, FlowVerdict, Reason, Verdict};
 use crate::flow::{Flow, IcmpKinds, InitiatorBasis, State};
 use crate::net::{Endpoint, Position, Protocol, Timestamp};
-use crate::policy::{Direction, Kind, Party, PortRange, RoleSet, Rule, RuleProtocol};
+use crate::policy::{Direction, Kind, Party, PortRange, RoleSet, Rule, RuleProtocol, Wanted};
 
 /// Port ranges that a sentence names.
 const MAX_RANGES: usize = 5;
@@ -60,9 +60,8 @@ impl Judge<'_> {
         let judged = self.verdict(&flow);
         let (from, to) = (judged.initiator_roles, judged.responder_roles);
         if judged.verdict == Verdict::Unexpected(Reason::RpcUnannounced) {
-            let list = self.lookup.rpc_in_range(from, to, port);
-            let matches = self.lookup.matches(list).iter().map(|found| found.rule);
-            let rules: Vec<String> = matches.map(|rule| self.rule(rule).id.clone()).collect();
+            let answer = self.lookup.ask(Wanted::Tcp(port), from, to, None);
+            let rules = self.rule_ids(&self.lookup.answer(answer).rpc);
             let sentence = format!(
                 "{} may open RPC dynamic ports on {}, {protocol} {port} among them, once the flow \
                  is as well founded as `rpc.minimum` asks: {}.",
@@ -77,11 +76,7 @@ impl Judge<'_> {
                 sentence,
             };
         }
-        let rules: Vec<String> = judged
-            .rules
-            .iter()
-            .map(|rule| self.rule(*rule).id.clone())
-            .collect();
+        let rules = self.rule_ids(&judged.rules);
         let (sentence, nearest) = self.sentence(&judged);
         Explanation {
             judged,

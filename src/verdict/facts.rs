@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use hashbrown::{HashMap, HashSet};
 
 use super::background::{self, Answer};
+use super::port_set::PortSet;
 use crate::evidence::{Boot, Evidence, LearnedEndpoint, Transfer, TransferOperation};
 use crate::flow::{Flow, InitiatorBasis, State};
 use crate::net::{Endpoint, Position, Protocol};
@@ -41,6 +42,32 @@ impl<'a> From<&'a Evidence> for Proofs<'a> {
     }
 }
 
+/// What flows say about others. Merges in any order.
+#[derive(Clone, Default)]
+pub(super) struct Seen {
+    /// The first contact of two machines with the second one's endpoint mapper.
+    contacts: Map<(IpAddr, IpAddr), Position>,
+    /// Who asked a group from which port, and the service's port.
+    asked: Set<(Endpoint, u16)>,
+}
+
+impl Seen {
+    pub(super) fn merge(&mut self, mut other: Self) {
+        if self.contacts.len() < other.contacts.len() {
+            std::mem::swap(&mut self.contacts, &mut other.contacts);
+        }
+        if self.asked.len() < other.asked.len() {
+            std::mem::swap(&mut self.asked, &mut other.asked);
+        }
+        for (pair, first) in other.contacts {
+            let known = self.contacts.entry(pair).or_insert(first);
+            *known = first.min(*known);
+        }
+        self.asked.extend(other.asked);
+    }
+}
+
+#[derive(Clone)]
 pub(super) struct Facts<'a> {
     /// By client and server endpoint, in time order.
     transfers: Map<(Endpoint, Endpoint), Vec<&'a Transfer>>,
@@ -49,11 +76,11 @@ pub(super) struct Facts<'a> {
     /// By client address: what it asked to read, in time order.
     reads: Map<IpAddr, Vec<&'a Transfer>>,
     learned: Map<(IpAddr, u16, Protocol), usize>,
+    /// Ports of learned endpoints, of any server.
+    learned_ports: PortSet,
     proofs: Proofs<'a>,
     booting: Set<IpAddr>,
-    /// The first contact of two machines with the second one's endpoint mapper.
-    contacts: Map<(IpAddr, IpAddr), Position>,
-    asked: Set<(Endpoint, u16)>,
+    seen: Seen,
     machines: Map<IpAddr, IpAddr>,
 }
 
@@ -64,10 +91,10 @@ impl<'a> Facts<'a> {
             requests: Map::default(),
             reads: Map::default(),
             learned: Map::default(),
+            learned_ports: PortSet::default(),
             proofs,
             booting: Set::default(),
-            contacts: Map::default(),
-            asked: Set::default(),
+            seen: Seen::default(),
             machines: Map::default(),
         };
         for addresses in site.hosts.values() {
@@ -91,6 +118,7 @@ impl<'a> Facts<'a> {
                 endpoint.port,
                 endpoint.protocol,
             );
+            facts.learned_ports.insert(endpoint.port);
             let strength = |index: usize| (proofs.rpc[index].basis, proofs.rpc[index].first);
             facts
                 .learned
@@ -108,22 +136,29 @@ impl<'a> Facts<'a> {
         facts
     }
 
-    /// Takes note of what a flow says about others. Every flow comes here before the first
-    /// verdict.
-    pub(super) fn observe(&mut self, flow: &Flow) {
+    /// Takes note in `seen` of what a flow says about others.
+    pub(super) fn observe(&self, flow: &Flow, seen: &mut Seen) {
         if flow.responder.port == ENDPOINT_MAPPER && reached(flow) {
             let pair = (
                 self.machine(flow.initiator.address),
                 self.machine(flow.responder.address),
             );
-            let first = self.contacts.entry(pair).or_insert(flow.first);
+            let first = seen.contacts.entry(pair).or_insert(flow.first);
             *first = flow.first.min(*first);
         }
-        self.asked.extend(background::question(flow));
+        seen.asked.extend(background::question(flow));
+    }
+
+    /// Adds what all flows say about others. It must be here before the first verdict.
+    pub(super) fn add(&mut self, seen: Seen) {
+        self.seen.merge(seen);
     }
 
     /// One address for all addresses of a machine.
     pub(super) fn machine(&self, address: IpAddr) -> IpAddr {
+        if self.machines.is_empty() {
+            return address;
+        }
         self.machines.get(&address).copied().unwrap_or(address)
     }
 
@@ -153,7 +188,7 @@ impl<'a> Facts<'a> {
 
     /// The transfers that an oriented flow carries.
     pub(super) fn transfers(&self, flow: &Flow) -> &[&'a Transfer] {
-        if flow.protocol != Protocol::Udp {
+        if flow.protocol != Protocol::Udp || self.transfers.is_empty() {
             return &[];
         }
         self.transfers
@@ -175,6 +210,9 @@ impl<'a> Facts<'a> {
 
     /// Index of the RPC endpoint that a flow goes to.
     pub(super) fn learned(&self, server: Endpoint, protocol: Protocol) -> Option<usize> {
+        if !self.learned_ports.contains(server.port) {
+            return None;
+        }
         let named = |address: IpAddr| {
             let key = (self.machine(address), server.port, protocol);
             self.learned.get(&key).copied()
@@ -196,14 +234,15 @@ impl<'a> Facts<'a> {
             self.machine(flow.initiator.address),
             self.machine(flow.responder.address),
         );
-        self.contacts
+        self.seen
+            .contacts
             .get(&pair)
             .is_some_and(|contact| *contact < flow.first)
     }
 
     /// Whether DHCP shows that the address belongs to a machine that boots from the network.
     pub(super) fn is_booting(&self, address: IpAddr) -> bool {
-        self.booting.contains(&address)
+        !self.booting.is_empty() && self.booting.contains(&address)
     }
 
     /// The answer to a question that a group was asked, where the flow is one.
@@ -211,7 +250,7 @@ impl<'a> Facts<'a> {
         background::answers(flow)
             .into_iter()
             .flatten()
-            .find(|answer| self.asked.contains(&(answer.answered, answer.port)))
+            .find(|answer| self.seen.asked.contains(&(answer.answered, answer.port)))
     }
 }
 

@@ -2,27 +2,65 @@
 
 use std::net::IpAddr;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
+use super::FailingFlow;
 use super::attempt::{Attempt, Outcome, is_dhcp};
 use super::tally::Tally;
-use super::{FailingFlow, FlowVerdict};
-use crate::flow::State;
-use crate::net::Protocol;
+use crate::flow::{Flow, State};
+use crate::net::{Position, Protocol};
 use crate::policy::Rule;
 
 /// Folds expected flows by their strongest rule and their hosts. What a pair takes in memory is
 /// small and there are never more pairs than flows.
 #[derive(Debug, Default)]
 pub(super) struct Failing {
-    pairs: HashMap<(u32, IpAddr, IpAddr), Standing, foldhash::fast::RandomState>,
+    tries: HashMap<Key, Tries, foldhash::fast::RandomState>,
+    /// One attempt worked: nothing is failing, whatever else was tried.
+    worked: Pairs,
 }
 
-#[derive(Debug)]
-enum Standing {
-    /// One attempt worked: nothing is failing, whatever else was tried.
-    Worked,
-    Failing(Box<Tries>),
+/// Rule, initiator, responder.
+type Key = (u32, IpAddr, IpAddr);
+
+/// A set of pairs, of which there may be almost as many as flows.
+#[derive(Debug, Default)]
+struct Pairs {
+    v4: HashSet<(u32, u32, u32), foldhash::fast::RandomState>,
+    v6: HashSet<Key, foldhash::fast::RandomState>,
+}
+
+impl Pairs {
+    fn insert(&mut self, key: Key) {
+        match key {
+            (rule, IpAddr::V4(from), IpAddr::V4(to)) => {
+                self.v4.insert((rule, from.into(), to.into()));
+            }
+            key => {
+                self.v6.insert(key);
+            }
+        }
+    }
+
+    fn contains(&self, key: &Key) -> bool {
+        match key {
+            (rule, IpAddr::V4(from), IpAddr::V4(to)) => {
+                self.v4.contains(&(*rule, (*from).into(), (*to).into()))
+            }
+            key => self.v6.contains(key),
+        }
+    }
+
+    fn merge(&mut self, mut other: Self) {
+        if self.v4.len() < other.v4.len() {
+            std::mem::swap(&mut self.v4, &mut other.v4);
+        }
+        if self.v6.len() < other.v6.len() {
+            std::mem::swap(&mut self.v6, &mut other.v6);
+        }
+        self.v4.extend(other.v4);
+        self.v6.extend(other.v6);
+    }
 }
 
 #[derive(Debug)]
@@ -31,54 +69,64 @@ struct Tries {
     state: State,
     protocol: Protocol,
     port: u16,
-    tally: Tally,
+    tally: Tally<Position>,
 }
 
 impl Failing {
-    /// Adds an expected flow.
-    pub fn add(&mut self, judged: &FlowVerdict, attempt: Attempt) {
-        let flow = judged.by_rule();
-        let Some(rule) = judged.rules.first() else {
-            return;
-        };
+    /// Adds an expected flow in the direction of its rules, of which `rule` is the strongest.
+    pub fn add(&mut self, rule: u32, flow: &Flow, attempt: Attempt) {
         // Whom DHCP reaches is told by the exchange, not by a flow.
-        if is_dhcp(&flow) {
+        if is_dhcp(flow) {
             return;
         }
-        let key = (*rule, flow.initiator.address, flow.responder.address);
+        let key = (rule, flow.initiator.address, flow.responder.address);
         if let Outcome::Worked(_) = attempt.outcome {
-            self.pairs.insert(key, Standing::Worked);
+            self.worked.insert(key);
             return;
         }
-        let standing = self.pairs.entry(key).or_insert_with(|| {
-            Standing::Failing(Box::new(Tries {
-                best: attempt,
-                state: flow.state,
-                protocol: flow.protocol,
-                port: flow.responder.port,
-                tally: Tally::default(),
-            }))
-        });
-        if let Standing::Failing(tries) = standing {
-            tries.tally.add(&flow);
-            if attempt < tries.best {
-                tries.best = attempt;
-                tries.state = flow.state;
-                tries.port = flow.responder.port;
-            }
+        let tries = Tries {
+            best: attempt,
+            state: flow.state,
+            protocol: flow.protocol,
+            port: flow.responder.port,
+            tally: Tally::of(flow, flow.first),
+        };
+        self.insert(key, tries);
+    }
+
+    fn insert(&mut self, key: Key, tries: Tries) {
+        self.tries
+            .entry(key)
+            .and_modify(|known| {
+                known.tally.merge(&tries.tally);
+                if tries.best < known.best {
+                    known.best = tries.best;
+                    known.state = tries.state;
+                    known.port = tries.port;
+                }
+            })
+            .or_insert(tries);
+    }
+
+    /// Adds what was seen elsewhere.
+    pub fn merge(&mut self, mut other: Self) {
+        if self.tries.len() < other.tries.len() {
+            std::mem::swap(&mut self.tries, &mut other.tries);
         }
+        for (key, tries) in other.tries {
+            self.insert(key, tries);
+        }
+        self.worked.merge(other.worked);
     }
 
     /// What is failing, in the order of the policy, then by hosts; at most `limit` of them, and
     /// how many did not fit.
     pub fn finish(self, rules: &[Rule], limit: usize) -> (Vec<FailingFlow>, u64) {
+        let worked = self.worked;
         let mut failing: Vec<_> = self
-            .pairs
+            .tries
             .into_iter()
-            .filter_map(|(key, standing)| match standing {
-                Standing::Worked => None,
-                Standing::Failing(tries) => Some((key, tries)),
-            })
+            .filter(|(key, _)| !worked.contains(key))
             .collect();
         failing.sort_unstable_by_key(|(key, _)| *key);
         let kept_out = failing.len().saturating_sub(limit) as u64;
@@ -101,7 +149,7 @@ impl Failing {
                     flows: tries.tally.count.flows,
                     first: tries.tally.count.first,
                     last: tries.tally.count.last,
-                    frames: tries.tally.frames(),
+                    frames: tries.tally.samples().to_vec(),
                 })
             })
             .collect();

@@ -1,75 +1,78 @@
 //! Unexpected flows → entries that a person reads. A scan of ports or hosts folds into one
-//! entry; what an entry says does not depend on the order in which flows came.
+//! entry; what an entry says does not depend on the order or grouping in which flows came.
 //!
 //! Memory: at most [`MAX_ENTRIES`] initiators per reason and protocol are followed, those that
 //! would be listed first; of each, a port or an address takes a few bytes once it is folded.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BinaryHeap;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
-use hashbrown::HashSet;
+use hashbrown::HashMap;
 
 use super::Reason;
-use super::tally::Tally;
+use super::folding::{Group, Pair, PairSample, Part};
+use super::tally::{Count, Tally};
 use crate::flow::Flow;
-use crate::net::Protocol;
+use crate::net::{Endpoint, Position, Protocol};
 use crate::policy::RoleSet;
 
-/// Past this many ports of one pair of hosts, the ports are folded into ranges.
-pub(super) const MAX_PORTS: usize = 64;
-/// Past this many responders of one initiator, the responders are folded into a count.
-pub(super) const MAX_RESPONDERS: usize = 64;
 /// Entries in a report. What is kept out is counted as a limit.
 pub const MAX_ENTRIES: usize = 10_000;
 
 /// Folds unexpected flows.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    groups: BTreeMap<GroupKey, Group>,
+    groups: HashMap<GroupKey, (Kind, Group), foldhash::fast::RandomState>,
+    /// The keys of `groups`, the largest on top.
+    keys: BinaryHeap<GroupKey>,
     flows: u64,
 }
 
-/// Reason, protocol and initiator; the smallest are listed first. Flows that an exception
-/// accepts stand apart from those that none does.
+/// What a group of flows shares; the smallest are listed first. Flows that an exception accepts
+/// stand apart from those that none does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct GroupKey {
-    accepted: Option<usize>,
-    weight: Reverse<u32>,
-    reason: Reason,
-    protocol: Protocol,
+    /// Exception, weight of the reason, protocol, in one word: this is compared for every flow.
+    kind: u64,
     initiator: IpAddr,
 }
 
-#[derive(Debug)]
-struct Group {
-    initiator_roles: RoleSet,
-    responders: Responders,
+impl GroupKey {
+    fn new(kind: &Kind, initiator: IpAddr) -> Self {
+        let accepted = kind.accepted.map_or(0, |index| index as u64 + 1);
+        let weight = u64::from(u16::MAX - kind.reason.weight() as u16);
+        let protocol = match kind.protocol {
+            Protocol::Tcp => 0,
+            Protocol::Udp => 1,
+            Protocol::IcmpEcho => 2,
+            Protocol::IcmpOther => 3,
+            Protocol::Other(number) => 4 + u64::from(number),
+        };
+        Self {
+            kind: accepted << 32 | weight << 16 | protocol,
+            initiator,
+        }
+    }
 }
 
-#[derive(Debug)]
-enum Responders {
-    Few(BTreeMap<IpAddr, Pair>),
-    Many {
-        addresses: HashSet<IpAddr, foldhash::fast::RandomState>,
-        pair: Pair,
-    },
+impl Hash for GroupKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.kind);
+        match self.initiator {
+            IpAddr::V4(address) => state.write_u32(address.into()),
+            IpAddr::V6(address) => state.write_u128(address.into()),
+        }
+    }
 }
 
-/// Flows to one responder, or to many that were folded.
-#[derive(Debug)]
-struct Pair {
-    roles: RoleSet,
-    ports: Ports,
-}
-
-#[derive(Debug)]
-enum Ports {
-    Few(BTreeMap<u16, Tally>),
-    Many {
-        ports: BTreeSet<u16>,
-        tally: Box<Tally>,
-    },
+/// What stands in the first word of a key.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    accepted: Option<usize>,
+    reason: Reason,
+    protocol: Protocol,
 }
 
 /// One entry, before it is put into words.
@@ -87,7 +90,9 @@ pub(super) struct Entry {
     pub addresses: Option<u64>,
     /// Every port.
     pub ports: Vec<(u16, u16)>,
-    pub tally: Tally,
+    pub count: Count,
+    /// The first packets of the first ten flows, with their ends.
+    pub samples: Vec<(Position, Endpoint, Endpoint)>,
 }
 
 impl Entry {
@@ -118,35 +123,76 @@ impl Findings {
         (initiator_roles, responder_roles): (RoleSet, RoleSet),
     ) {
         self.flows += 1;
-        let key = GroupKey {
+        let kind = Kind {
             accepted,
-            weight: Reverse(reason.weight()),
             reason,
             protocol: flow.protocol,
-            initiator: flow.initiator.address,
         };
-        let group = self.groups.entry(key).or_insert_with(|| Group {
-            initiator_roles,
-            responders: Responders::Few(BTreeMap::new()),
-        });
-        group.add(flow, responder_roles);
-        // A key that is dropped once stays dropped, since only smaller keys push it out: what
-        // remains has seen all its flows, in whatever order they came.
-        if self.groups.len() > MAX_ENTRIES {
-            self.groups.pop_last();
+        let key = GroupKey::new(&kind, flow.initiator.address);
+        if self.is_kept_out(&key) {
+            return;
+        }
+        match self.groups.get_mut(&key) {
+            Some((_, group)) => group.add(flow, responder_roles),
+            None => {
+                let group = Group::new(flow, initiator_roles, responder_roles);
+                self.insert(key, kind, group);
+            }
+        }
+    }
+
+    /// Adds the flows that were folded elsewhere.
+    pub fn merge(&mut self, mut other: Self) {
+        if self.groups.len() < other.groups.len() {
+            std::mem::swap(self, &mut other);
+        }
+        self.flows += other.flows;
+        for (key, (kind, group)) in other.groups {
+            if self.is_kept_out(&key) {
+                continue;
+            }
+            match self.groups.get_mut(&key) {
+                Some((_, known)) => known.merge(group),
+                None => self.insert(key, kind, group),
+            }
+        }
+    }
+
+    /// Whether enough smaller keys are there. A key that is left out once stays out, since only
+    /// smaller keys push it out: what remains has seen all its flows, in whatever order and
+    /// grouping they came.
+    fn is_kept_out(&self, key: &GroupKey) -> bool {
+        self.groups.len() >= MAX_ENTRIES && self.keys.peek().is_some_and(|largest| key > largest)
+    }
+
+    fn insert(&mut self, key: GroupKey, kind: Kind, group: Group) {
+        self.groups.insert(key, (kind, group));
+        self.keys.push(key);
+        if self.groups.len() > MAX_ENTRIES
+            && let Some(largest) = self.keys.pop()
+        {
+            self.groups.remove(&largest);
         }
     }
 
     /// The entries, by weight.
     pub fn finish(self) -> Folded {
-        let mut entries: Vec<Entry> = self
-            .groups
-            .into_iter()
-            .flat_map(|(key, group)| group.entries(key))
-            .collect();
-        entries.sort_by(|one, other| rank(one).cmp(&rank(other)));
-        entries.truncate(MAX_ENTRIES);
-        let kept: u64 = entries.iter().map(|entry| entry.tally.count.flows).sum();
+        // Only the entries that are listed are put together; on top is the one that goes first.
+        let mut listed: BinaryHeap<Row<'_>> = BinaryHeap::new();
+        let mut list = |row| {
+            if listed.len() < MAX_ENTRIES {
+                listed.push(row);
+            } else if let Some(mut last) = listed.peek_mut()
+                && row < *last
+            {
+                *last = row;
+            }
+        };
+        for (key, (kind, group)) in &self.groups {
+            group.parts(|part| list(Row::new(kind, key.initiator, group, part)));
+        }
+        let entries: Vec<Entry> = listed.into_sorted_vec().iter().map(Row::entry).collect();
+        let kept: u64 = entries.iter().map(|entry| entry.count.flows).sum();
         Folded {
             entries,
             kept_out: self.flows - kept,
@@ -154,184 +200,111 @@ impl Findings {
     }
 }
 
-/// What nobody accepted first; then by weight of the reason, flows, bytes, and identity.
-fn rank(entry: &Entry) -> impl Ord {
-    (
-        entry.accepted.is_some(),
-        Reverse(entry.reason.weight()),
-        Reverse(entry.tally.count.flows),
-        Reverse(entry.tally.count.bytes),
-        (entry.protocol, entry.initiator, entry.responder),
-        (entry.ports.first().copied(), entry.accepted),
-    )
+/// An entry that may be listed.
+struct Row<'a> {
+    rank: Rank,
+    kind: &'a Kind,
+    group: &'a Group,
+    part: Part<'a>,
 }
 
-impl Group {
-    fn add(&mut self, flow: &Flow, roles: RoleSet) {
-        let address = flow.responder.address;
-        match &mut self.responders {
-            Responders::Few(pairs) => {
-                pairs
-                    .entry(address)
-                    .or_insert_with(|| Pair::new(roles))
-                    .add(flow);
-                if pairs.len() > MAX_RESPONDERS {
-                    self.responders = fold(std::mem::take(pairs));
-                }
-            }
-            Responders::Many { addresses, pair } => {
-                addresses.insert(address);
-                pair.roles = pair.roles.union(roles);
-                pair.add(flow);
-            }
+/// What nobody accepted first; then by weight of the reason, flows, bytes, and identity.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    is_accepted: bool,
+    weight: Reverse<u32>,
+    flows: Reverse<u64>,
+    bytes: Reverse<u64>,
+    protocol: Protocol,
+    initiator: IpAddr,
+    responder: Option<IpAddr>,
+    first_port: Option<u16>,
+    accepted: Option<usize>,
+}
+
+impl<'a> Row<'a> {
+    fn new(kind: &'a Kind, initiator: IpAddr, group: &'a Group, part: Part<'a>) -> Self {
+        let (responder, first_port, count) = match part {
+            Part::Port(pair, port, tally) => (Some(pair.address), Some(port), tally.count),
+            Part::Ports(pair, all) => (Some(pair.address), all.0.first(), all.1.count),
+            Part::Responders(all) => (None, all.ports.first(), all.tally.count),
+        };
+        let rank = Rank {
+            is_accepted: kind.accepted.is_some(),
+            weight: Reverse(kind.reason.weight()),
+            flows: Reverse(count.flows),
+            bytes: Reverse(count.bytes),
+            protocol: kind.protocol,
+            initiator,
+            responder,
+            first_port,
+            accepted: kind.accepted,
+        };
+        Self {
+            rank,
+            kind,
+            group,
+            part,
         }
     }
 
-    fn entries(self, key: GroupKey) -> Vec<Entry> {
-        let initiator_roles = self.initiator_roles;
-        let entry = |responder, addresses, roles, (ports, tally)| Entry {
-            reason: key.reason,
-            protocol: key.protocol,
-            accepted: key.accepted,
-            initiator: key.initiator,
-            initiator_roles,
+    fn entry(&self) -> Entry {
+        let initiator = |port| Endpoint::new(self.rank.initiator, port);
+        let of_pair = |pair: &Pair, tally: &Tally<PairSample>| {
+            let samples = tally.samples().iter();
+            let shown = samples
+                .map(|(at, from, to)| (*at, initiator(*from), Endpoint::new(pair.address, *to)));
+            shown.collect()
+        };
+        let (ports, count, samples) = match self.part {
+            Part::Port(pair, port, tally) => {
+                (vec![(port, port)], tally.count, of_pair(pair, tally))
+            }
+            Part::Ports(pair, all) => (all.0.ranges(), all.1.count, of_pair(pair, &all.1)),
+            Part::Responders(all) => {
+                let samples = all.tally.samples().iter();
+                let shown = samples.map(|(at, from, address, to)| {
+                    (*at, initiator(*from), Endpoint::new(*address, *to))
+                });
+                (all.ports.ranges(), all.tally.count, shown.collect())
+            }
+        };
+        let (responder, responder_roles, addresses) = match self.part {
+            Part::Port(pair, ..) | Part::Ports(pair, _) => (Some(pair.address), pair.roles, None),
+            Part::Responders(all) => (None, all.roles, Some(all.addresses())),
+        };
+        Entry {
+            reason: self.kind.reason,
+            protocol: self.kind.protocol,
+            accepted: self.kind.accepted,
+            initiator: self.rank.initiator,
+            initiator_roles: self.group.roles,
             responder,
-            responder_roles: roles,
+            responder_roles,
             addresses,
             ports,
-            tally,
-        };
-        match self.responders {
-            Responders::Few(pairs) => pairs
-                .into_iter()
-                .flat_map(|(address, pair)| {
-                    let roles = pair.roles;
-                    let parts = pair.ports.parts().into_iter();
-                    parts.map(move |part| entry(Some(address), None, roles, part))
-                })
-                .collect(),
-            Responders::Many { addresses, pair } => {
-                let count = addresses.len() as u64;
-                let whole = pair.ports.whole();
-                vec![entry(None, Some(count), pair.roles, whole)]
-            }
+            count,
+            samples,
         }
     }
 }
 
-fn fold(pairs: BTreeMap<IpAddr, Pair>) -> Responders {
-    let mut addresses = HashSet::default();
-    let mut all = Pair::new(RoleSet::EMPTY);
-    for (address, pair) in pairs {
-        addresses.insert(address);
-        all.roles = all.roles.union(pair.roles);
-        all.ports.merge(pair.ports);
-    }
-    Responders::Many {
-        addresses,
-        pair: all,
+impl PartialEq for Row<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
     }
 }
 
-impl Pair {
-    fn new(roles: RoleSet) -> Self {
-        Self {
-            roles,
-            ports: Ports::Few(BTreeMap::new()),
-        }
-    }
+impl Eq for Row<'_> {}
 
-    fn add(&mut self, flow: &Flow) {
-        let port = flow.responder.port;
-        match &mut self.ports {
-            Ports::Few(ports) => {
-                ports.entry(port).or_default().add(flow);
-                if ports.len() > MAX_PORTS {
-                    self.ports = Ports::many(together(std::mem::take(ports)));
-                }
-            }
-            Ports::Many { ports, tally } => {
-                ports.insert(port);
-                tally.add(flow);
-            }
-        }
+impl PartialOrd for Row<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
     }
 }
 
-impl Ports {
-    /// Adds the ports of another pair.
-    fn merge(&mut self, other: Self) {
-        let known = std::mem::replace(self, Self::Few(BTreeMap::new()));
-        *self = match (known, other) {
-            (Self::Few(mut known), Self::Few(more)) => {
-                for (port, tally) in more {
-                    known.entry(port).or_default().merge(tally);
-                }
-                match known.len() > MAX_PORTS {
-                    true => Self::many(together(known)),
-                    false => Self::Few(known),
-                }
-            }
-            (one, other) => {
-                let (mut ports, mut tally) = one.all();
-                let (more, other) = other.all();
-                ports.extend(more);
-                tally.merge(other);
-                Self::many((ports, tally))
-            }
-        };
+impl Ord for Row<'_> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.rank.cmp(&other.rank)
     }
-
-    fn many((ports, tally): (BTreeSet<u16>, Tally)) -> Self {
-        Self::Many {
-            ports,
-            tally: Box::new(tally),
-        }
-    }
-
-    fn all(self) -> (BTreeSet<u16>, Tally) {
-        match self {
-            Self::Few(ports) => together(ports),
-            Self::Many { ports, tally } => (ports, *tally),
-        }
-    }
-
-    /// An entry per port, or one for all.
-    fn parts(self) -> Vec<(Vec<(u16, u16)>, Tally)> {
-        match self {
-            Self::Few(ports) => ports
-                .into_iter()
-                .map(|(port, tally)| (vec![(port, port)], tally))
-                .collect(),
-            Self::Many { ports, tally } => vec![(ranges(&ports), *tally)],
-        }
-    }
-
-    /// One entry for all ports.
-    fn whole(self) -> (Vec<(u16, u16)>, Tally) {
-        let (ports, tally) = self.all();
-        (ranges(&ports), tally)
-    }
-}
-
-/// The ports of several tallies, and the tallies as one.
-fn together(ports: BTreeMap<u16, Tally>) -> (BTreeSet<u16>, Tally) {
-    let mut numbers = BTreeSet::new();
-    let mut all = Tally::default();
-    for (port, tally) in ports {
-        numbers.insert(port);
-        all.merge(tally);
-    }
-    (numbers, all)
-}
-
-fn ranges(ports: &BTreeSet<u16>) -> Vec<(u16, u16)> {
-    let mut ranges: Vec<(u16, u16)> = Vec::new();
-    for port in ports {
-        match ranges.last_mut() {
-            Some((_, high)) if high.checked_add(1) == Some(*port) => *high = *port,
-            _ => ranges.push((*port, *port)),
-        }
-    }
-    ranges
 }

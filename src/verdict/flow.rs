@@ -1,18 +1,20 @@
 //! The verdict of one flow: expected by a rule, link maintenance, or unexpected with the first
 //! reason that holds.
 
+use std::sync::Arc;
+
 use super::accept::{self, Accepted};
 use super::background;
 use super::dhcp::Dhcp;
-use super::ends::{EndLookup, Ends, Place};
-use super::facts::{Facts, Proofs};
+use super::ends::{EndLookup, Ends};
+use super::facts::{Facts, Proofs, Seen};
 use super::{Basis, Reason, Verdict};
 use crate::evidence::RpcBasis;
 use crate::flow::{Flow, InitiatorBasis};
 use crate::net::Protocol;
 use crate::policy::{
-    Adaptation, Lookup, MatchList, Policy, PortOrigin, RoleId, RoleSet, RuleProtocol, Target,
-    compile,
+    Adaptation, AnswerId, Lookup, Policy, PortOrigin, RoleId, RoleSet, RuleList, RuleProtocol,
+    Wanted, compile,
 };
 use crate::site::{HostLookup, RpcMinimum, Site, SiteServerInitiates};
 
@@ -38,7 +40,7 @@ pub struct FlowVerdict {
     /// What is said of it.
     pub verdict: Verdict,
     /// Indices of the rules that it fits, strongest first.
-    pub rules: Vec<u32>,
+    pub rules: RuleList,
     /// Which way round the rules fit.
     pub orientation: Orientation,
     /// What the site's exceptions say, where it is unexpected.
@@ -70,15 +72,19 @@ impl FlowVerdict {
     }
 }
 
-/// Judges flows, one by one, after all of them were observed.
+/// Judges flows, one by one, after all of them were observed. Clones share what they know and
+/// remember answers for themselves: one for each thread.
+#[derive(Clone)]
 pub struct Judge<'a> {
     pub(super) policy: &'a Policy,
     pub(super) site: &'a Site,
     pub(super) lookup: Lookup,
-    pub(super) ends: EndLookup,
-    pub(super) facts: Facts<'a>,
-    pub(super) hosts: HostLookup,
+    pub(super) ends: Arc<EndLookup>,
+    pub(super) facts: Arc<Facts<'a>>,
+    pub(super) hosts: Arc<HostLookup>,
     strictness: Strictness,
+    /// Whether the last verdict asked what other flows say.
+    rests_on_others: bool,
     dhcp: Dhcp,
     client: Option<RoleId>,
     pxe_server: Option<RoleId>,
@@ -87,14 +93,14 @@ pub struct Judge<'a> {
 /// Rules that explain a flow.
 struct Explained {
     basis: Basis,
-    rules: Vec<u32>,
+    rules: RuleList,
 }
 
 /// What is known of a flow to a port that may be RPC's.
 enum Rpc {
     /// The pair may not use RPC in this direction, or the port is not RPC's.
     No,
-    Expected(Explained),
+    Expected(Basis),
     OutsideRange,
     Unannounced,
 }
@@ -118,10 +124,11 @@ impl<'a> Judge<'a> {
             policy,
             site,
             lookup: compile(&policy.roles, &policy.rules, adaptation),
-            ends: EndLookup::new(site, &policy.roles),
-            facts: Facts::new(site, proofs),
-            hosts: HostLookup::new(site),
+            ends: Arc::new(EndLookup::new(site, &policy.roles)),
+            facts: Arc::new(Facts::new(site, proofs)),
+            hosts: Arc::new(HostLookup::new(site)),
             strictness,
+            rests_on_others: false,
             dhcp: Dhcp::new(&policy.roles),
             client: policy.roles.find("client"),
             pxe_server: policy.roles.find("distribution-point-pxe"),
@@ -131,32 +138,52 @@ impl<'a> Judge<'a> {
     /// Takes note of what a flow says about others. Every flow must come here before the first
     /// verdict, in any order.
     pub fn observe(&mut self, flow: &Flow) {
-        self.facts.observe(flow);
+        let mut seen = Seen::default();
+        self.facts.observe(flow, &mut seen);
+        self.add_seen(seen);
+    }
+
+    /// Takes note of what all flows say about others.
+    pub(super) fn add_seen(&mut self, seen: Seen) {
+        Arc::make_mut(&mut self.facts).add(seen);
+    }
+
+    /// Whether the last verdict asked what other flows say. It does or does not whatever those
+    /// say, so that a verdict that does not holds before all flows were observed.
+    pub(super) fn rests_on_others(&self) -> bool {
+        self.rests_on_others
     }
 
     /// What is said of a flow.
     pub fn verdict(&mut self, flow: &Flow) -> FlowVerdict {
+        self.rests_on_others = false;
         let flow = self.facts.oriented(flow);
         let ends = self.ends.ends(&flow, &self.facts);
         let mut judged = FlowVerdict {
             flow,
             verdict: Verdict::OutOfScope,
-            rules: Vec::new(),
+            rules: RuleList::default(),
             orientation: Orientation::AsSeen,
             accepted: Accepted::No,
             initiator_roles: ends.initiator.roles,
             responder_roles: ends.responder.roles,
             learned: None,
         };
-        let asked = self.dhcp.stand_ins(&flow, ends);
-        if !accept::in_scope(self.site, &asked) {
-            return judged;
+        if self.site.scope.is_some() {
+            let asked = self.dhcp.stand_ins(&flow, ends);
+            if !accept::in_scope(self.site, &asked) {
+                return judged;
+            }
         }
-        if let Some((explained, orientation)) = self.explained(&flow, &ends) {
+        let answer = self.ask(&flow, &ends);
+        if let Some((explained, orientation)) = self.explained(&flow, &ends, answer) {
             judged.verdict = Verdict::Expected(explained.basis);
             judged.rules = explained.rules;
             judged.orientation = orientation;
-            let server = judged.by_rule().responder;
+            let server = match orientation {
+                Orientation::AsSeen => flow.responder,
+                Orientation::Swapped => flow.initiator,
+            };
             judged.learned = self.facts.learned(server, flow.protocol);
             return judged;
         }
@@ -164,7 +191,7 @@ impl<'a> Judge<'a> {
             (Some(kind), Strictness::Normal) => Verdict::Background(kind),
             // A strict audit judges it like any other flow.
             (Some(_), Strictness::Strict) | (None, _) => {
-                Verdict::Unexpected(self.reason(&flow, &ends))
+                Verdict::Unexpected(self.reason(&flow, &ends, answer))
             }
         };
         if let Verdict::Unexpected(_) = judged.verdict {
@@ -173,90 +200,92 @@ impl<'a> Judge<'a> {
         judged
     }
 
-    fn explained(&mut self, flow: &Flow, ends: &Ends) -> Option<(Explained, Orientation)> {
+    /// What the rules alone say of a flow.
+    #[inline]
+    fn ask(&mut self, flow: &Flow, ends: &Ends) -> AnswerId {
+        let port = flow.responder.port;
+        let (from, to) = (ends.initiator.roles, ends.responder.roles);
+        let many = ends.responder.many();
+        let (wanted, many) = match flow.protocol {
+            Protocol::Tcp => (Wanted::Tcp(port), many),
+            Protocol::Udp => (Wanted::Udp(port), many),
+            Protocol::IcmpEcho => (Wanted::Echo, None),
+            Protocol::IcmpOther | Protocol::Other(_) => (Wanted::Other, None),
+        };
+        self.lookup.ask(wanted, from, to, many)
+    }
+
+    fn explained(
+        &mut self,
+        flow: &Flow,
+        ends: &Ends,
+        answer: AnswerId,
+    ) -> Option<(Explained, Orientation)> {
         if let Some(rules) = self.dhcp.rules(&mut self.lookup, flow, ends) {
             let basis = Basis::FixedPort;
             return Some((Explained { basis, rules }, Orientation::AsSeen));
         }
-        if let Some(explained) = self.explained_as_seen(flow, ends) {
+        if let Some(explained) = self.explained_as_seen(flow, ends, answer) {
             return Some((explained, Orientation::AsSeen));
         }
         if is_guessed(flow) {
-            let explained = self.explained_as_seen(&flow.reversed(), &ends.reversed())?;
+            let (flow, ends) = (flow.reversed(), ends.reversed());
+            let answer = self.ask(&flow, &ends);
+            let explained = self.explained_as_seen(&flow, &ends, answer)?;
             return Some((explained, Orientation::Swapped));
         }
         None
     }
 
-    fn explained_as_seen(&mut self, flow: &Flow, ends: &Ends) -> Option<Explained> {
-        let from = ends.initiator.roles;
-        let protocol = match flow.protocol {
-            Protocol::Tcp => RuleProtocol::Tcp,
-            Protocol::Udp => RuleProtocol::Udp,
-            Protocol::IcmpEcho => {
-                let list = self.lookup.echo(from, ends.responder.roles);
-                return self.some_rules(list, |_| Basis::IcmpEcho);
-            }
-            Protocol::IcmpOther | Protocol::Other(_) => return None,
-        };
-        let rpc = match self.rpc(flow, ends) {
-            Rpc::Expected(explained) => Some(explained),
+    fn explained_as_seen(
+        &mut self,
+        flow: &Flow,
+        ends: &Ends,
+        answer: AnswerId,
+    ) -> Option<Explained> {
+        let rpc = match self.rpc(flow, answer) {
+            Rpc::Expected(basis) => Some(basis),
             Rpc::No | Rpc::OutsideRange | Rpc::Unannounced => None,
         };
-        for target in ends.responder.targets() {
-            let list = self
-                .lookup
-                .listed(protocol, flow.responder.port, from, target);
-            if let Some(mut explained) = self.some_rules(list, listed_basis) {
-                explained
-                    .rules
-                    .extend(rpc.into_iter().flat_map(|rpc| rpc.rules));
-                return Some(explained);
-            }
+        let said = self.lookup.answer(answer);
+        if let Some(port) = said.port {
+            let basis = match (flow.protocol, port) {
+                (Protocol::IcmpEcho, _) => Basis::IcmpEcho,
+                (_, PortOrigin::Documented) => Basis::FixedPort,
+                (_, PortOrigin::Site) => Basis::AlternatePort,
+            };
+            let rules = match rpc {
+                Some(_) => &said.listed_and_rpc,
+                None => &said.listed,
+            };
+            let rules = rules.clone();
+            return Some(Explained { basis, rules });
         }
         if !self.facts.transfers(flow).is_empty() {
             // The transfer is allowed where its request is.
-            let list = self.lookup.listed(
-                RuleProtocol::Udp,
-                TFTP_PORT,
-                from,
-                Target::Host(ends.responder.roles),
-            );
-            return self.some_rules(list, |_| Basis::TftpTransfer);
+            let (from, to) = (ends.initiator.roles, ends.responder.roles);
+            let request = self.lookup.ask(Wanted::Udp(TFTP_PORT), from, to, None);
+            let rules = self.lookup.answer(request).listed.clone();
+            let basis = Basis::TftpTransfer;
+            return (!rules.is_empty()).then_some(Explained { basis, rules });
         }
-        rpc
+        let rules = said.rpc.clone();
+        rpc.map(|basis| Explained { basis, rules })
     }
 
-    fn some_rules(
-        &self,
-        list: MatchList,
-        basis: impl Fn(PortOrigin) -> Basis,
-    ) -> Option<Explained> {
-        let matches = self.lookup.matches(list);
-        let strongest = matches.first()?;
-        Some(Explained {
-            basis: basis(strongest.port),
-            rules: matches.iter().map(|found| found.rule).collect(),
-        })
-    }
-
-    fn rpc(&mut self, flow: &Flow, ends: &Ends) -> Rpc {
-        let (from, to) = (ends.initiator.roles, ends.responder.roles);
-        if flow.protocol != Protocol::Tcp {
-            return Rpc::No;
-        }
-        let may = self.lookup.rpc(from, to);
-        if self.lookup.matches(may).is_empty() {
+    fn rpc(&mut self, flow: &Flow, answer: AnswerId) -> Rpc {
+        let said = self.lookup.answer(answer);
+        if !said.may_use_rpc {
             return Rpc::No;
         }
         let learned = self.facts.learned(flow.responder, flow.protocol);
-        let in_range = self.lookup.rpc_in_range(from, to, flow.responder.port);
-        if self.lookup.matches(in_range).is_empty() {
+        if said.rpc.is_empty() {
             return match learned {
                 Some(_) => Rpc::OutsideRange,
                 None => Rpc::No,
             };
         }
+        self.rests_on_others |= learned.is_none();
         let (basis, weakness) = match learned.map(|index| self.facts.proofs().rpc[index].basis) {
             Some(RpcBasis::Endpoint) => (Basis::RpcEndpoint, RpcMinimum::Endpoint),
             Some(RpcBasis::Binding) => (Basis::RpcBinding, RpcMinimum::Binding),
@@ -269,14 +298,14 @@ impl<'a> Judge<'a> {
         if weakness > self.site.rpc.minimum {
             return Rpc::Unannounced;
         }
-        self.some_rules(in_range, |_| basis)
-            .map_or(Rpc::No, Rpc::Expected)
+        Rpc::Expected(basis)
     }
 
-    fn background(&self, flow: &Flow, ends: &Ends) -> Option<&'static str> {
+    fn background(&mut self, flow: &Flow, ends: &Ends) -> Option<&'static str> {
         if let Some(kind) = background::kind(flow) {
             return Some(kind);
         }
+        self.rests_on_others |= background::answers(flow).iter().any(Option::is_some);
         let answer = self.facts.group_answer(flow)?;
         let answering = if answer.answering == ends.initiator.address {
             ends.initiator
@@ -288,7 +317,7 @@ impl<'a> Judge<'a> {
         on_link.then_some(answer.kind)
     }
 
-    fn reason(&mut self, flow: &Flow, ends: &Ends) -> Reason {
+    fn reason(&mut self, flow: &Flow, ends: &Ends, answer: AnswerId) -> Reason {
         let (from, to) = (ends.initiator, ends.responder);
         match (from.defers(), to.defers()) {
             (true, true) => return Reason::PortNotListed,
@@ -297,33 +326,36 @@ impl<'a> Judge<'a> {
             _ if from.roles.is_empty() || to.roles.is_empty() => return Reason::UnknownHost,
             _ => {}
         }
-        if let Some(reason) = self.rpc_reason(flow, ends) {
+        if let Some(reason) = self.rpc_reason(flow, ends, answer) {
             return reason;
         }
         if self.looks_like_tftp(flow, ends) {
             return Reason::TftpUnsolicited;
         }
-        if !is_guessed(flow) && self.is_reversed(flow, ends) {
+        let said = self.lookup.answer(answer);
+        if !is_guessed(flow) && said.reversed {
             return Reason::Reversed;
         }
-        if self.lookup.have_rules(from.roles, to.roles) {
+        if said.connected {
             Reason::PortNotListed
         } else {
             Reason::NoRuleForRoles
         }
     }
 
-    fn rpc_reason(&mut self, flow: &Flow, ends: &Ends) -> Option<Reason> {
+    fn rpc_reason(&mut self, flow: &Flow, ends: &Ends, answer: AnswerId) -> Option<Reason> {
         let of = |rpc| match rpc {
             Rpc::OutsideRange => Some(Reason::RpcOutsideRange),
             Rpc::Unannounced => Some(Reason::RpcUnannounced),
             Rpc::No | Rpc::Expected(_) => None,
         };
-        let as_seen = of(self.rpc(flow, ends));
+        let as_seen = of(self.rpc(flow, answer));
         if as_seen.is_some() || !is_guessed(flow) {
             return as_seen;
         }
-        of(self.rpc(&flow.reversed(), &ends.reversed()))
+        let (flow, ends) = (flow.reversed(), ends.reversed());
+        let answer = self.ask(&flow, &ends);
+        of(self.rpc(&flow, answer))
     }
 
     fn looks_like_tftp(&self, flow: &Flow, ends: &Ends) -> bool {
@@ -340,31 +372,6 @@ impl<'a> Judge<'a> {
             && !ports
                 .iter()
                 .any(|port| self.lookup.names(RuleProtocol::Udp, *port))
-    }
-
-    /// Whether the roles may speak the other way round on the same responder port.
-    fn is_reversed(&mut self, flow: &Flow, ends: &Ends) -> bool {
-        let (from, to) = (ends.responder.roles, ends.initiator.roles);
-        let port = flow.responder.port;
-        let protocol = match flow.protocol {
-            Protocol::Tcp => RuleProtocol::Tcp,
-            Protocol::Udp => RuleProtocol::Udp,
-            Protocol::IcmpEcho => RuleProtocol::Icmp,
-            Protocol::IcmpOther | Protocol::Other(_) => return false,
-        };
-        let listed = self.lookup.listed(protocol, port, from, Target::Host(to));
-        if !self.lookup.matches(listed).is_empty() {
-            return true;
-        }
-        let dynamic = self.lookup.rpc_in_range(from, to, port);
-        protocol == RuleProtocol::Tcp && !self.lookup.matches(dynamic).is_empty()
-    }
-}
-
-fn listed_basis(port: PortOrigin) -> Basis {
-    match port {
-        PortOrigin::Documented => Basis::FixedPort,
-        PortOrigin::Site => Basis::AlternatePort,
     }
 }
 
@@ -392,9 +399,4 @@ fn site_server_opens_to(policy: &Policy, site: &Site) -> RoleSet {
         }
     }
     opens_to
-}
-
-/// Whether an address stands for many hosts, who do not answer one by one.
-pub(super) fn is_for_many(place: Place) -> bool {
-    matches!(place, Place::Group | Place::Broadcast)
 }

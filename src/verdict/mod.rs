@@ -14,15 +14,18 @@ mod failing;
 mod facts;
 mod finding;
 mod flow;
+mod folding;
 mod holders;
 mod nearest;
+mod port_set;
 mod reason;
 mod requirement;
 mod scenario;
 mod tally;
+mod workers;
 
 pub use accept::Accepted;
-pub use assemble::{Counted, judge};
+pub use assemble::{Counted, Partitions, judge};
 pub use audit::{
     AcceptedFinding, Audit, AuditLimit, BackgroundEntry, Diagnosis, ExceptionState, ExceptionUse,
     FailingFlow, Finding, FindingInitiator, FindingResponder, Loss, PxeBoot, Requirement, RpcUse,

@@ -1,7 +1,9 @@
 //! Required rules: one requirement per section and service, judged by the best of all attempts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+
+use hashbrown::HashMap;
 
 use super::attempt::{Attempt, Outcome};
 use super::facts::Facts;
@@ -15,13 +17,15 @@ use crate::policy::{Direction, Party, RoleSet, Rule};
 /// Services of which either satisfies: by configuration, a site uses one or the other.
 const ALTERNATIVES: [[&str; 2]; 2] = [["http", "https"], ["ldap", "ldaps"]];
 
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
 /// The rules that a site requires, with what was seen of them.
 pub(super) struct Requirements {
     wanted: Vec<Wanted>,
     /// By rule: the requirements that it bears on, and how.
     by_rule: Vec<Vec<(usize, Bearing)>>,
     /// Hosts with a role that sent something, where every host is judged.
-    seen: Option<BTreeMap<IpAddr, RoleSet>>,
+    seen: Option<Map<IpAddr, RoleSet>>,
 }
 
 struct Wanted {
@@ -30,7 +34,7 @@ struct Wanted {
     /// When it applies, where each of its rows has a condition and the site does not name it.
     optional: Option<String>,
     /// By machine; under `None` where all are judged as one.
-    slots: BTreeMap<Option<IpAddr>, Slot>,
+    slots: Map<Option<IpAddr>, Slot>,
 }
 
 /// How a rule bears on a requirement, best first.
@@ -47,6 +51,21 @@ struct Slot {
     own: Option<Attempt>,
     alternative: Option<Attempt>,
     fallback: Option<Attempt>,
+}
+
+impl Slot {
+    fn merge(&mut self, other: Self) {
+        let attempts = [
+            (&mut self.own, other.own),
+            (&mut self.alternative, other.alternative),
+            (&mut self.fallback, other.fallback),
+        ];
+        for (best, attempt) in attempts {
+            if let Some(attempt) = attempt {
+                Attempt::better(best, attempt);
+            }
+        }
+    }
 }
 
 /// How a requirement stands, before it is put into words.
@@ -86,11 +105,11 @@ impl Requirements {
                 id: format!("{anchor}/{service}"),
                 optional: condition(rules, &own).filter(|_| !named),
                 rules: own,
-                slots: BTreeMap::new(),
+                slots: Map::default(),
             });
         }
         Self {
-            seen: (require.per_host && !wanted.is_empty()).then(BTreeMap::new),
+            seen: (require.per_host && !wanted.is_empty()).then(Map::default),
             wanted,
             by_rule,
         }
@@ -98,7 +117,10 @@ impl Requirements {
 
     /// Takes note of an expected flow.
     pub fn add(&mut self, judge: &Judge<'_>, judged: &FlowVerdict, attempt: Attempt) {
-        for rule in &judged.rules {
+        if self.wanted.is_empty() {
+            return;
+        }
+        for rule in judged.rules.iter() {
             for (index, bearing) in &self.by_rule[*rule as usize] {
                 let host = self
                     .seen
@@ -134,6 +156,21 @@ impl Requirements {
         for (end, roles, packets) in sent {
             if packets > 0 && !roles.is_empty() {
                 let known = seen.entry(facts.machine(end.address)).or_default();
+                *known = known.union(roles);
+            }
+        }
+    }
+
+    /// Adds what was seen elsewhere.
+    pub fn merge(&mut self, other: Self) {
+        for (wanted, more) in self.wanted.iter_mut().zip(other.wanted) {
+            for (host, slot) in more.slots {
+                wanted.slots.entry(host).or_default().merge(slot);
+            }
+        }
+        if let (Some(seen), Some(more)) = (&mut self.seen, other.seen) {
+            for (host, roles) in more {
+                let known = seen.entry(host).or_default();
                 *known = known.union(roles);
             }
         }

@@ -1,8 +1,11 @@
 //! Required scenarios: ordered steps, judged for each host that triggers them. The first missing
 //! step is the finding; what comes after it was not reached.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use super::attempt::{Attempt, Outcome};
 use super::boot::Booting;
@@ -11,6 +14,7 @@ use super::flow::Judge;
 use super::holders::Holders;
 use super::requirement::{Standing, explain_unseen};
 use super::{FlowVerdict, Orientation, Requirement, RequirementCause, RequirementState};
+use crate::flow::Flow;
 use crate::policy::{Party, RoleId, RoleSet, Scenario, Step, Trigger};
 
 /// Services by which the site server's reaching a client tells of a client push.
@@ -21,12 +25,15 @@ pub(super) struct Scenarios<'a> {
     wanted: Vec<Wanted<'a>>,
     /// By rule: scenario, step, and how the rule bears on it.
     by_rule: Vec<Vec<(usize, usize, Bearing)>>,
+    /// By rule: whether the site server's reaching a client by it tells of a client push.
+    pushing: Vec<bool>,
     site_server: Option<RoleId>,
 }
 
 struct Wanted<'a> {
     scenario: &'a Scenario,
-    hosts: BTreeMap<IpAddr, Vec<Slot>>,
+    /// What was seen of each step, by machine.
+    hosts: HashMap<IpAddr, Vec<Slot>, foldhash::fast::RandomState>,
     triggered: BTreeSet<IpAddr>,
 }
 
@@ -40,6 +47,20 @@ enum Bearing {
 struct Slot {
     own: Option<Attempt>,
     fallback: Option<Attempt>,
+}
+
+impl Slot {
+    fn merge(&mut self, other: Self) {
+        let attempts = [
+            (&mut self.own, other.own),
+            (&mut self.fallback, other.fallback),
+        ];
+        for (best, attempt) in attempts {
+            if let Some(attempt) = attempt {
+                Attempt::better(best, attempt);
+            }
+        }
+    }
 }
 
 impl<'a> Scenarios<'a> {
@@ -58,27 +79,32 @@ impl<'a> Scenarios<'a> {
             }
             wanted.push(Wanted {
                 scenario,
-                hosts: BTreeMap::new(),
+                hosts: HashMap::default(),
                 triggered: BTreeSet::new(),
             });
         }
+        let rules = judge.policy.rules.iter();
+        let pushing = rules.map(|rule| PUSH_SERVICES.contains(&rule.service.as_str()));
         Self {
             wanted,
             by_rule,
+            pushing: pushing.collect(),
             site_server: judge.policy.roles.find("site-server"),
         }
     }
 
-    /// Takes note of an expected flow.
-    pub fn add(&mut self, judge: &Judge<'_>, judged: &FlowVerdict, attempt: Attempt) {
-        let flow = judged.by_rule();
+    /// Takes note of an expected flow; `flow` is it in the direction of its rules.
+    pub fn add(&mut self, judge: &Judge<'_>, judged: &FlowVerdict, flow: &Flow, attempt: Attempt) {
+        if self.wanted.is_empty() {
+            return;
+        }
         let (from, to) = match judged.orientation {
             Orientation::AsSeen => (judged.initiator_roles, judged.responder_roles),
             Orientation::Swapped => (judged.responder_roles, judged.initiator_roles),
         };
         let initiator = judge.facts.machine(flow.initiator.address);
         let responder = judge.facts.machine(flow.responder.address);
-        for rule in &judged.rules {
+        for rule in judged.rules.iter() {
             for (index, step, bearing) in &self.by_rule[*rule as usize] {
                 let wanted = &mut self.wanted[*index];
                 let hosts = wanted.scenario.hosts;
@@ -128,7 +154,25 @@ impl<'a> Scenarios<'a> {
         };
         to_host
             && self.site_server.is_some_and(|role| from.contains(role))
-            && PUSH_SERVICES.contains(&rule.service.as_str())
+            && self.pushing[*strongest as usize]
+    }
+
+    /// Adds what was seen elsewhere.
+    pub fn merge(&mut self, other: Self) {
+        for (wanted, more) in self.wanted.iter_mut().zip(other.wanted) {
+            wanted.triggered.extend(more.triggered);
+            for (host, slots) in more.hosts {
+                match wanted.hosts.entry(host) {
+                    Entry::Vacant(entry) => {
+                        entry.insert(slots);
+                    }
+                    Entry::Occupied(mut entry) => {
+                        let known = entry.get_mut().iter_mut();
+                        known.zip(slots).for_each(|(known, slot)| known.merge(slot));
+                    }
+                }
+            }
+        }
     }
 
     /// The steps of every scenario and host, and how many did not fit.
@@ -201,17 +245,9 @@ impl Wanted<'_> {
     fn together(&self) -> Vec<Slot> {
         let mut all = vec![Slot::default(); self.scenario.steps.len()];
         for slots in self.hosts.values() {
-            for (best, slot) in all.iter_mut().zip(slots) {
-                let attempts = [
-                    (&mut best.own, slot.own),
-                    (&mut best.fallback, slot.fallback),
-                ];
-                for (best, attempt) in attempts {
-                    if let Some(attempt) = attempt {
-                        Attempt::better(best, attempt);
-                    }
-                }
-            }
+            all.iter_mut()
+                .zip(slots)
+                .for_each(|(best, slot)| best.merge(*slot));
         }
         all
     }

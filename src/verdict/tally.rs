@@ -1,7 +1,7 @@
-//! Flows added up, in any order: counts, times, and the first ten of them.
+//! Flows added up, in any order and grouping: counts, times, and the first ten of them.
 
 use crate::flow::Flow;
-use crate::net::{Endpoint, Position, Protocol, Timestamp};
+use crate::net::Timestamp;
 
 /// Flows of an entry that are shown one by one.
 const SAMPLES: usize = 10;
@@ -29,14 +29,15 @@ impl Default for Count {
 }
 
 impl Count {
-    pub fn add(&mut self, flow: &Flow) {
-        self.merge(Self {
+    /// One flow.
+    pub fn of(flow: &Flow) -> Self {
+        Self {
             flows: 1,
             packets: flow.packets(),
             bytes: flow.bytes(),
             first: flow.first.time,
             last: flow.last,
-        });
+        }
     }
 
     pub fn merge(&mut self, other: Self) {
@@ -49,49 +50,85 @@ impl Count {
 }
 
 /// Flows added up, with the first ten of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tally<S> {
     pub count: Count,
-    /// The first flows, by position.
-    pub samples: Vec<Sample>,
+    samples: Samples<S>,
 }
 
-/// One of the flows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Sample {
-    pub at: Position,
-    pub protocol: Protocol,
-    pub initiator: Endpoint,
-    pub responder: Endpoint,
+/// The smallest, in order. Most entries are one flow, which needs no memory of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Samples<S> {
+    None,
+    One(S),
+    More(Vec<S>),
 }
 
-impl Tally {
-    pub fn add(&mut self, flow: &Flow) {
-        self.count.add(flow);
-        self.show(Sample {
-            at: flow.first,
-            protocol: flow.protocol,
-            initiator: flow.initiator,
-            responder: flow.responder,
-        });
+impl<S> Default for Tally<S> {
+    fn default() -> Self {
+        Self {
+            count: Count::default(),
+            samples: Samples::None,
+        }
     }
+}
 
-    pub fn merge(&mut self, other: Self) {
-        self.count.merge(other.count);
-        for sample in other.samples {
-            self.show(sample);
+impl<S: Copy + Ord> Tally<S> {
+    /// One flow, shown as `sample`.
+    pub fn of(flow: &Flow, sample: S) -> Self {
+        Self {
+            count: Count::of(flow),
+            samples: Samples::One(sample),
         }
     }
 
-    pub fn frames(&self) -> Vec<Position> {
-        self.samples.iter().map(|sample| sample.at).collect()
+    /// Adds a flow, shown as `sample`.
+    pub fn add(&mut self, flow: &Flow, sample: S) {
+        self.count.merge(Count::of(flow));
+        self.samples.show(sample);
     }
 
-    fn show(&mut self, sample: Sample) {
-        let place = self.samples.partition_point(|known| *known < sample);
-        if place < SAMPLES {
-            self.samples.truncate(SAMPLES - 1);
-            self.samples.insert(place, sample);
+    pub fn merge(&mut self, other: &Self) {
+        self.merge_shown(other, |sample| sample);
+    }
+
+    /// Adds flows whose samples are shown otherwise there.
+    pub fn merge_shown<T: Copy + Ord>(&mut self, other: &Tally<T>, shown: impl Fn(T) -> S) {
+        self.count.merge(other.count);
+        for sample in other.samples() {
+            self.samples.show(shown(*sample));
+        }
+    }
+
+    /// The first flows.
+    pub fn samples(&self) -> &[S] {
+        match &self.samples {
+            Samples::None => &[],
+            Samples::One(sample) => std::slice::from_ref(sample),
+            Samples::More(samples) => samples,
+        }
+    }
+}
+
+impl<S: Copy + Ord> Samples<S> {
+    #[inline]
+    fn show(&mut self, sample: S) {
+        match self {
+            Self::None => *self = Self::One(sample),
+            Self::One(known) => {
+                let pair = [sample.min(*known), sample.max(*known)];
+                *self = Self::More(pair.to_vec());
+            }
+            Self::More(samples) => {
+                if samples.len() == SAMPLES {
+                    if samples[SAMPLES - 1] < sample {
+                        return;
+                    }
+                    samples.pop();
+                }
+                let place = samples.partition_point(|known| *known < sample);
+                samples.insert(place, sample);
+            }
         }
     }
 }

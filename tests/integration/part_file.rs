@@ -73,7 +73,7 @@ fn fixtures_and_real_captures_in_parts() {
             pipeline::part(&sources, &Options::default(), &mut |_| {})
         };
         let whole = observe(&paths).finish();
-        let (expected, whole) = (json(&whole), Seen::of(whole));
+        let (expected, whole) = (json(&whole), Seen::of(&whole));
         for round in 0..3 {
             let mut rng = Rng::new(seed as u64 * 10 + round);
             let files: Vec<_> = grouped(paths.clone(), &mut rng)
@@ -87,7 +87,7 @@ fn fixtures_and_real_captures_in_parts() {
             for part in [merged, again] {
                 let observation = part.finish();
                 let text = json(&observation);
-                let seen = Seen::of(observation);
+                let seen = Seen::of(&observation);
                 assert!(whole == seen, "{}", whole.difference(&seen));
                 assert!(expected == text, "seed {seed}, round {round}");
             }
@@ -115,7 +115,7 @@ proptest! {
                 .merge(part(&names[index], records, 0, cut))
         };
         let once = (0..all.len()).map(whole).reduce(Part::merge).expect("a capture").finish();
-        let (expected, once) = (json(&once), Seen::of(once));
+        let (expected, once) = (json(&once), Seen::of(&once));
         let mut rng = Rng::new(order);
         let files: Vec<_> = grouped((0..all.len()).collect(), &mut rng)
             .into_iter()
@@ -124,7 +124,7 @@ proptest! {
             .collect();
         let observation = merge(&files).expect("parts fit").finish();
         let text = json(&observation);
-        let seen = Seen::of(observation);
+        let seen = Seen::of(&observation);
         prop_assert!(once == seen, "{}", once.difference(&seen));
         prop_assert!(expected == text);
     }
@@ -209,9 +209,7 @@ fn the_same_captures_are_the_same_file() {
 }
 
 fn some_records() -> Vec<Record> {
-    let events: Vec<_> = (0..40)
-        .map(|number| Event::of(number % 9, number % 3, 1))
-        .collect();
+    let events: Vec<_> = (0..40).map(Event::numbered).collect();
     record(&events)
 }
 
@@ -281,7 +279,7 @@ fn a_renamed_capture_finds_its_place() {
         // The same first time: names alone order them.
         part(name, &records, half, end).merge(part("a", &records, 0, half))
     };
-    let renamed = Seen::of(both("-").rename("-", "b").finish());
-    let expected = Seen::of(both("b").finish());
+    let renamed = Seen::of(&both("-").rename("-", "b").finish());
+    let expected = Seen::of(&both("b").finish());
     assert!(renamed == expected, "{}", expected.difference(&renamed));
 }

@@ -1,5 +1,6 @@
 //! An observation audited by a site, as `portolan audit` does it, without the program around it.
 
+use std::num::NonZero;
 use std::path::Path;
 
 use portolan::config::Source;
@@ -8,13 +9,20 @@ use portolan::observation::Observation;
 use portolan::policy::service_ports;
 use portolan::report::{Page, Report, format};
 use portolan::site::{LoadedSite, Site};
-use portolan::verdict::{Audit, Counted, Proofs, Strictness, judge};
+use portolan::verdict::{Audit, Counted, Partitions, Proofs, Strictness, judge};
 
 /// The site file of the boundary fixture, and the policy that it names.
 pub fn boundary_site() -> LoadedSite {
     let text = include_str!("../../fixtures/boundary.toml");
     let source = Source::new("boundary.toml", text);
     Site::read(&source, Path::new("")).expect("the fixture has no errors")
+}
+
+/// The site of generated captures.
+pub fn generated_site() -> LoadedSite {
+    let text = include_str!("../../benches/site.toml");
+    let source = Source::new("site.toml", text);
+    Site::read(&source, Path::new("")).expect("the file has no errors")
 }
 
 /// Trackers and verdicts.
@@ -32,7 +40,11 @@ pub fn verdict(loaded: &LoadedSite, observation: &Observation, evidence: &Eviden
         Proofs::from(evidence),
         Counted::new(observation, evidence),
         Strictness::Normal,
-        || observation.flows(&services),
+        &Partitions {
+            count: observation.flow_partitions(),
+            flows: |partition| observation.flows_of(partition, &services),
+        },
+        NonZero::<usize>::MIN,
     )
 }
 

@@ -6,6 +6,9 @@ use portolan::observation::{Part, Piece, Window};
 
 use super::build::Record;
 
+/// Frames that a reader hands over at once.
+const BATCH: usize = 64;
+
 /// The record as a frame with this number.
 pub fn frame(number: usize, record: &Record) -> Frame<'_> {
     Frame {
@@ -28,8 +31,13 @@ pub fn part(name: &str, records: &[Record], from: usize, to: usize) -> Part {
         offset: from as u64,
     };
     let mut part = Part::new(piece, Window::default());
-    for (index, record) in records[from..to].iter().enumerate() {
-        part.add(&[frame(index + 1, record)]);
+    let frames: Vec<Frame<'_>> = records[from..to]
+        .iter()
+        .enumerate()
+        .map(|(index, record)| frame(index + 1, record))
+        .collect();
+    for batch in frames.chunks(BATCH) {
+        part.add(batch);
     }
     part.close((to - from) as u64, None, None);
     part

@@ -9,6 +9,7 @@ pub mod audited;
 pub mod build;
 pub mod fixtures;
 pub mod frames;
+pub mod measure;
 pub mod seeds;
 pub mod shared;
 pub mod tshark;

@@ -11,6 +11,7 @@ use super::build::encode::{
     fragments, icmp_unreachable, lldp, oack, packet, read_request, request, spanning_tree, tcp,
     udp, write_request,
 };
+use super::build::packed::{gzip, lz4, skippable, zstd};
 use super::build::{
     ByteOrder, Dhcp, Extension, Ip, Link, Pcap, Pcapng, Recording, Resolution, Segment, Tower,
     Uuid, at, flags, host,
@@ -20,7 +21,9 @@ use super::frames::frame;
 /// Fuzz target, file name and content of every seed.
 pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let by_target = [
+        ("compression", compression()),
         ("container", container()),
+        ("cuts", cuts()),
         ("dce_rpc", dce_rpc()),
         ("decode", decode()),
         ("dhcp", dhcp()),
@@ -87,6 +90,41 @@ fn container() -> Seeds {
             pcap(ByteOrder::Little, Resolution::Micro, true),
         ),
         ("pcapng-two-sections", blocks.finish()),
+    ]
+}
+
+/// The first byte chooses how many pieces there are, and how little is looked at for a cut.
+fn cuts() -> Seeds {
+    const THREE_PIECES_LOOKING_AT_200_BYTES: u8 = 0x41;
+    let mut recording = Recording::new(Link::Ethernet);
+    for _ in 0..4 {
+        recording.udp_exchange(at("10.1.0.1:5000"), at("10.0.0.1:53"), b"ask", b"answer");
+    }
+    // A capture that is fetched while it is captured.
+    let inner = Pcap::default().encode(&recording.records);
+    recording.udp(at("10.0.0.1:53"), at("10.1.0.1:5000"), &inner);
+    let records = &recording.records;
+    let chosen = |file: Vec<u8>| [vec![THREE_PIECES_LOOKING_AT_200_BYTES], file].concat();
+    vec![
+        ("pcap", chosen(Pcap::default().encode(records))),
+        ("pcapng", chosen(Pcapng::encode(records))),
+    ]
+}
+
+/// A small capture in every compression, in two pieces where it allows other frames between.
+fn compression() -> Seeds {
+    let (_, capture) = container().swap_remove(0);
+    let (first, rest) = capture.split_at(capture.len() / 2);
+    let in_frames = |pack: fn(&[u8]) -> Vec<u8>| [pack(first), skippable(9), pack(rest)].concat();
+    vec![
+        ("gzip", gzip(&capture)),
+        ("gzip-two-members", [gzip(first), gzip(rest)].concat()),
+        ("zstd", in_frames(zstd)),
+        ("lz4", in_frames(lz4)),
+        (
+            "zstd-skippable-first",
+            [skippable(4), zstd(&capture)].concat(),
+        ),
     ]
 }
 

@@ -14,6 +14,7 @@ const ISB_OSDROP: u16 = 7;
 const NS_PER_SECOND: u64 = 1_000_000_000;
 
 /// What an interface description block says.
+#[derive(Clone)]
 pub(super) struct Interface {
     pub(super) link_type: LinkType,
     /// Most bytes captured of a packet; 0 where there is no limit.
@@ -50,6 +51,12 @@ impl Interface {
             clock: Clock::new(resolution, offset_seconds),
             drops: None,
         })
+    }
+
+    /// Whether packets of `other` are read as those of this one.
+    pub(super) fn reads_as(&self, other: &Self) -> bool {
+        let of = |it: &Self| (it.link_type, it.snaplen, it.clock);
+        of(self) == of(other)
     }
 
     /// The frame of a packet block, whose number is still to be set. `rest` begins with the
@@ -98,7 +105,7 @@ pub(super) fn drops<O: ByteOrder>(options: &[u8]) -> Result<Option<u64>, &'stati
 }
 
 /// Turns an interface's ticks into nanoseconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Clock {
     tick: Tick,
     /// Never so low that a time becomes [`Timestamp::UNKNOWN`].
@@ -106,7 +113,7 @@ pub(super) struct Clock {
 }
 
 /// Length of a tick.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tick {
     /// So many nanoseconds.
     Nanoseconds(u64),

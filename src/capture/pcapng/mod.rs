@@ -1,6 +1,8 @@
 //! The pcapng container: sections of blocks. Follows draft-ietf-opsawg-pcapng.
 //! Blocks that hold no packet, no interface and no drop counts are skipped.
 
+mod cut;
+mod drops;
 mod interface;
 mod options;
 #[cfg(test)]
@@ -8,6 +10,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
+pub use self::drops::Drops;
 use self::interface::Interface;
 use super::batch::Gather;
 use super::buffer::MAX_RECORD_BYTES;
@@ -46,12 +49,15 @@ const SECTION_HEADER_MINIMUM: usize = FRAMING + 16;
 const MAX_INTERFACES: usize = 1 << 16;
 
 /// Reads sections: what is known of the one that the next block belongs to.
+#[derive(Clone)]
 pub(super) struct Pcapng {
     order: Order,
     interfaces: Vec<Interface>,
     link_types: BTreeSet<LinkType>,
-    /// Drops of the sections before; `None` where no statistics were seen.
-    drops_before: Option<u64>,
+    /// How many sections began.
+    sections: u64,
+    /// Drops of the sections before.
+    drops_before: Drops,
 }
 
 /// Whether `bytes` begin with a section header.
@@ -68,7 +74,8 @@ impl Pcapng {
             order: Order::Little,
             interfaces: Vec::new(),
             link_types: BTreeSet::new(),
-            drops_before: None,
+            sections: 0,
+            drops_before: Drops::default(),
         }
     }
 
@@ -77,14 +84,17 @@ impl Pcapng {
         self.link_types.iter().copied()
     }
 
-    /// Packets that interfaces and kernel say they dropped, from the last statistics of every
-    /// interface; `None` where there are no such statistics.
-    pub(super) fn kernel_drops(&self) -> Option<u64> {
-        let here = self.interfaces.iter().filter_map(|it| it.drops);
-        self.drops_before
-            .into_iter()
-            .chain(here)
-            .reduce(u64::saturating_add)
+    /// Packets that interfaces and kernel say they dropped, by the last statistics of every
+    /// interface.
+    pub(super) fn drops(&self) -> Drops {
+        let mut drops = self.drops_before.clone();
+        let here = self.interfaces.iter().map(|interface| interface.drops);
+        if self.sections <= 1 {
+            drops.set_first(here);
+        } else {
+            drops.add(here);
+        }
+        drops
     }
 
     /// Hands the packet of every whole block of `window`, which begins at a block border, to
@@ -182,7 +192,8 @@ impl Pcapng {
                 "pcapng version {major} is not known"
             )));
         }
-        self.drops_before = self.kernel_drops();
+        self.drops_before = self.drops();
+        self.sections += 1;
         self.interfaces.clear();
         self.order = order;
         *at += body.len() + FRAMING;

@@ -44,7 +44,7 @@ pub(super) struct Found {
 
 impl Tracker {
     /// Takes up what may be DHCP.
-    pub(super) fn observe(&mut self, entry: &LogEntry) {
+    pub(super) fn observe(&mut self, entry: &LogEntry<'_>) {
         let tuple = entry.five_tuple;
         let LogKind::Datagram { payload, .. } = &entry.kind else {
             return;

@@ -1,6 +1,7 @@
 //! A TCP conversation with the endpoint mapper: segments to units, fragments to answers, answers
 //! to calls (C706 section 12.6, MS-RPCE section 2.2.2). Says what was answered, not what it means.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::evidence::stream::{Piece, Segment, Stream};
@@ -62,14 +63,24 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// Takes up what still waits for a missing segment; tells whether the server answered.
+    pub(super) fn finish(&mut self) -> bool {
+        self.client.finish();
+        self.server.finish();
+        !self.server.framer.units.is_empty()
+    }
+
     /// The answers, each with the packet that completes it. The client's side is read first, so
     /// that a clock that is off between two captures does no harm.
     pub(super) fn answers(mut self) -> Vec<(Position, Learned)> {
+        if !self.finish() {
+            return Vec::new();
+        }
         let mut association = Association::default();
-        for (_, unit) in self.client.finish() {
+        for (_, unit) in self.client.framer.units {
             association.client(&unit);
         }
-        let units = self.server.finish().into_iter();
+        let units = self.server.framer.units.into_iter();
         units
             .filter_map(|(at, unit)| Some((at, association.server(&unit)?)))
             .collect()
@@ -80,7 +91,7 @@ impl<'a> Connection<'a> {
 #[derive(Default)]
 struct Half<'a> {
     stream: Stream<'a>,
-    framer: Framer,
+    framer: Framer<'a>,
 }
 
 impl<'a> Half<'a> {
@@ -90,25 +101,25 @@ impl<'a> Half<'a> {
             .push(sequence, segment, &mut |piece| framer.push(piece));
     }
 
-    fn finish(&mut self) -> Vec<(Position, Vec<u8>)> {
+    fn finish(&mut self) {
         let framer = &mut self.framer;
         self.stream.finish(&mut |piece| framer.push(piece));
-        std::mem::take(&mut framer.units)
     }
 }
 
 /// Cuts a stream into units.
 #[derive(Default)]
-struct Framer {
+struct Framer<'a> {
+    /// The beginning of a unit that goes on in the next segment.
     buffer: Vec<u8>,
     /// Whether the beginning of the next unit is unknown.
     lost: bool,
     /// Whole units with the packet that completed each.
-    units: Vec<(Position, Vec<u8>)>,
+    units: Vec<(Position, Cow<'a, [u8]>)>,
 }
 
-impl Framer {
-    fn push(&mut self, piece: Piece<'_>) {
+impl<'a> Framer<'a> {
+    fn push(&mut self, piece: Piece<'a>) {
         if piece.after_gap {
             self.buffer.clear();
             self.lost = true;
@@ -116,28 +127,35 @@ impl Framer {
         if self.lost && Header::parse(piece.bytes).is_err() {
             return;
         }
-        self.lost = false;
-        self.buffer.extend_from_slice(piece.bytes);
-        let mut start = 0;
-        loop {
-            let rest = &self.buffer[start..];
-            if rest.len() < HEADER_LENGTH {
-                break;
-            }
-            let Ok(header) = Header::parse(rest) else {
-                self.lost = true;
-                start = self.buffer.len();
-                break;
-            };
-            let length = usize::from(header.fragment_length);
-            let Some(unit) = rest.get(..length) else {
-                break;
-            };
-            self.units.push((piece.at, unit.to_vec()));
-            start += length;
-        }
-        self.buffer.drain(..start);
+        let Self { buffer, units, .. } = self;
+        let is_known = if buffer.is_empty() {
+            let rest = split(piece.bytes, |unit| units.push((piece.at, unit.into())));
+            buffer.extend_from_slice(rest.unwrap_or_default());
+            rest.is_some()
+        } else {
+            buffer.extend_from_slice(piece.bytes);
+            let rest = split(buffer, |unit| units.push((piece.at, unit.to_vec().into())));
+            let left = rest.map_or(0, <[u8]>::len);
+            let is_known = rest.is_some();
+            buffer.drain(..buffer.len() - left);
+            is_known
+        };
+        self.lost = !is_known;
     }
+}
+
+/// Takes whole units off; what is left begins another one. `None` where it does not.
+fn split<'b>(bytes: &'b [u8], mut unit: impl FnMut(&'b [u8])) -> Option<&'b [u8]> {
+    let mut rest = bytes;
+    while rest.len() >= HEADER_LENGTH {
+        let length = usize::from(Header::parse(rest).ok()?.fragment_length);
+        let Some((first, after)) = rest.split_at_checked(length) else {
+            break;
+        };
+        unit(first);
+        rest = after;
+    }
+    Some(rest)
 }
 
 /// What the two ends agreed on: contexts, and the calls made in them.

@@ -8,6 +8,8 @@ mod tests;
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use self::conversation::{Connection, Learned, Side, answer};
 use self::endpoints::Endpoints;
 pub(super) use self::endpoints::Found;
@@ -15,6 +17,7 @@ use super::interfaces;
 use super::model::{EvidenceLimit, LearnedEndpoint, RpcBasis};
 use super::stream::Segment;
 use crate::decode::TcpFlags;
+use crate::flow::Side as FlowSide;
 use crate::net::{FiveTuple, Position};
 use crate::observation::{LogEntry, LogKind};
 use crate::payload::Uuid;
@@ -27,22 +30,27 @@ use crate::payload::ndr::Width;
 /// Connections followed. A large site has thousands of them at a time; a flood of made-up ones
 /// ends here.
 const MAX_CONNECTIONS: usize = 1 << 18;
+const UNKNOWN: u32 = u32::MAX;
+
 /// Reads RPC from the log.
 #[derive(Default)]
 pub(super) struct Tracker<'a> {
-    connections: HashMap<FiveTuple, Connection<'a>>,
-    binds: HashMap<FiveTuple, Bind>,
+    /// From client to server.
+    connections: Vec<(FiveTuple, Connection<'a>)>,
+    /// Index of a connection by flow and the client's side.
+    indices: Vec<[u32; 2]>,
+    binds: HashMap<FiveTuple, Bind, RandomState>,
     endpoints: Endpoints,
     kept_out: u64,
 }
 
 impl<'a> Tracker<'a> {
     /// Takes up what may be RPC.
-    pub(super) fn observe(&mut self, entry: &'a LogEntry) {
+    pub(super) fn observe(&mut self, entry: &LogEntry<'a>) {
         let tuple = entry.five_tuple;
         let from_mapper = tuple.source.port == ENDPOINT_MAPPER_PORT;
         let to_mapper = tuple.destination.port == ENDPOINT_MAPPER_PORT;
-        match &entry.kind {
+        match entry.kind {
             LogKind::TftpRun(_) => {}
             LogKind::Datagram { payload, .. } if from_mapper => {
                 self.datagram(entry.at, tuple, payload);
@@ -52,18 +60,20 @@ impl<'a> Tracker<'a> {
                 sequence,
                 flags,
                 payload,
-                length,
+                ..
             } => {
                 let segment = Segment {
                     at: entry.at,
                     payload,
-                    length: *length,
                 };
                 if to_mapper {
+                    let index = self.connection(entry.flow, entry.side, tuple);
                     let opens = flags.has(TcpFlags::SYN);
-                    self.segment(tuple, Side::Client, opens, *sequence, segment);
+                    self.segment(index, Side::Client, opens, sequence, segment);
                 } else if from_mapper {
-                    self.segment(tuple.reversed(), Side::Server, false, *sequence, segment);
+                    let client = entry.side.other();
+                    let index = self.connection(entry.flow, client, tuple.reversed());
+                    self.segment(index, Side::Server, false, sequence, segment);
                 } else {
                     self.bind(tuple, entry.at, payload);
                 }
@@ -71,26 +81,44 @@ impl<'a> Tracker<'a> {
         }
     }
 
+    /// Index of a connection, opened where it is new and there is room.
+    #[inline]
+    fn connection(&mut self, flow: u32, client: FlowSide, key: FiveTuple) -> Option<usize> {
+        let flow = flow as usize;
+        if self.indices.len() <= flow {
+            self.indices.resize(flow + 1, [UNKNOWN; 2]);
+        }
+        let index = &mut self.indices[flow][client.index()];
+        if *index == UNKNOWN {
+            if self.connections.len() == MAX_CONNECTIONS {
+                return None;
+            }
+            *index = self.connections.len() as u32;
+            self.connections.push((key, Connection::default()));
+        }
+        Some(*index as usize)
+    }
+
     /// A segment of a conversation with the endpoint mapper.
+    #[inline]
     fn segment(
         &mut self,
-        key: FiveTuple,
+        index: Option<usize>,
         side: Side,
         opens: bool,
         sequence: u32,
         segment: Segment<'a>,
     ) {
-        if !self.connections.contains_key(&key) && self.connections.len() == MAX_CONNECTIONS {
+        let Some(index) = index else {
             self.kept_out += 1;
             return;
-        }
-        let connection = self.connections.entry(key).or_default();
+        };
+        let (key, connection) = &mut self.connections[index];
         if opens && connection.is_reopened(sequence) {
             // The same ports again: calls and contexts are numbered anew.
             let old = std::mem::replace(connection, Connection::opened(sequence));
-            self.endpoints.learn(old, key);
+            self.endpoints.learn(old, *key);
         }
-        let connection = self.connections.entry(key).or_default();
         connection.push(side, sequence, segment);
     }
 
@@ -157,10 +185,16 @@ impl<'a> Tracker<'a> {
 
     /// Reads what is left, and sorts all that was found.
     pub(super) fn finish(mut self) -> Found {
-        for (key, connection) in sorted(self.connections) {
+        // What leaves the tracker is put in order: a bound may be hit on the way.
+        self.connections
+            .retain_mut(|(_, connection)| connection.finish());
+        self.connections.sort_unstable_by_key(|&(key, _)| key);
+        for (key, connection) in self.connections {
             self.endpoints.learn(connection, key);
         }
-        for (tuple, bind) in sorted(self.binds) {
+        let mut binds: Vec<_> = self.binds.into_iter().collect();
+        binds.sort_unstable_by_key(|&(key, _)| key);
+        for (tuple, bind) in binds {
             // Where only the client's side was captured, its bind has to do.
             if bind.answer == Some(BindAnswer::Refused) {
                 continue;
@@ -186,13 +220,6 @@ impl<'a> Tracker<'a> {
         });
         self.endpoints.finish(connections)
     }
-}
-
-/// What leaves a hash table is put in order: a bound may be hit on the way.
-fn sorted<V>(map: HashMap<FiveTuple, V>) -> Vec<(FiveTuple, V)> {
-    let mut entries: Vec<_> = map.into_iter().collect();
-    entries.sort_unstable_by_key(|&(key, _)| key);
-    entries
 }
 
 /// Interfaces kept of one connection; a client uses one or two.

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::Conversation;
 use super::session::{BlockSize, Ending, Error, Session, Side, by_name};
+use super::{Conversation, Seen};
 use crate::evidence::Context;
 use crate::evidence::model::{Transfer, TransferOperation, TransferOutcome};
 use crate::flow::IcmpErrorSeen;
 use crate::net::{Endpoint, FiveTuple, Position, Protocol, Timestamp};
-use crate::observation::{LogEntry, LogKind, TftpRun, TftpRunKind};
+use crate::observation::{LogKind, TftpRun, TftpRunKind};
 use crate::payload::Text;
 use crate::payload::tftp::{PORT, Request, Tftp};
 
@@ -52,32 +52,32 @@ impl Conversation<'_> {
         let begin = attempts.len();
         let mut kept_out = 0;
         let next = self.next_of_client();
-        for (index, entry) in self.entries.iter().enumerate() {
-            let Some(packet) = Packet::read(entry) else {
+        for (index, seen) in self.packets.iter().enumerate() {
+            let Some(packet) = Packet::read(seen) else {
                 continue;
             };
             let own = &mut attempts[begin..];
             if let Packet::Request(operation, request) = packet {
-                let next = next[index].and_then(|next| self.entries.get(next));
+                let next = next[index].and_then(|next| self.packets.get(next));
                 let repeated = own.last_mut().filter(|last| {
                     last.asks_the_same(operation, request)
-                        && (last.goes_on_after(entry.at.time) || !self.restarts(last, next))
+                        && (last.goes_on_after(seen.at.time) || !self.restarts(last, next))
                 });
                 if let Some(last) = repeated {
                     last.requests += 1;
-                    last.last = last.last.max(entry.at.time);
+                    last.last = last.last.max(seen.at.time);
                 } else if own.len() < room {
                     if let Some(last) = own.last_mut() {
-                        last.next = entry.at;
+                        last.next = seen.at;
                     }
-                    attempts.push(self.attempt(operation, request, entry.at));
+                    attempts.push(self.attempt(operation, request, seen.at));
                 } else {
                     kept_out += 1;
                 }
                 continue;
             }
-            if let Some(session) = self.session(own, entry, packet) {
-                session.take(self.side(entry), entry.at, packet);
+            if let Some(session) = session(own, seen, packet) {
+                session.take(seen.side, seen.at, packet);
             }
         }
         kept_out
@@ -100,31 +100,16 @@ impl Conversation<'_> {
         }
     }
 
-    fn side(&self, entry: &LogEntry) -> Side {
-        if entry.five_tuple.source == self.client {
-            Side::Client
-        } else {
-            Side::Server
-        }
-    }
-
-    fn server_port(&self, entry: &LogEntry) -> u16 {
-        match self.side(entry) {
-            Side::Client => entry.five_tuple.destination.port,
-            Side::Server => entry.five_tuple.source.port,
-        }
-    }
-
     /// Whether a request like the last attempt's is a new one: data had been acknowledged, and
     /// the client does not go on with it in its `next` packet that is no request.
-    fn restarts(&self, last: &Attempt, next: Option<&&LogEntry>) -> bool {
+    fn restarts(&self, last: &Attempt, next: Option<&Seen<'_>>) -> bool {
         let Some(session) = last.session() else {
             return false;
         };
         if !session.has_acknowledged_data() {
             return false;
         }
-        let next = next.and_then(|entry| Some((self.server_port(entry), Packet::read(entry)?)));
+        let next = next.and_then(|next| Some((next.server_port, Packet::read(next)?)));
         !matches!(next, Some((port, Packet::Run(run))) if port == session.port && run.first_block > 1)
     }
 
@@ -132,13 +117,13 @@ impl Conversation<'_> {
     /// from the end, because a client may repeat its request as often as it likes.
     fn next_of_client(&self) -> Vec<Option<usize>> {
         let mut next = None;
-        let entries = self.entries.iter().enumerate().rev();
-        let mut all: Vec<_> = entries
-            .map(|(index, entry)| {
+        let packets = self.packets.iter().enumerate().rev();
+        let mut all: Vec<_> = packets
+            .map(|(index, seen)| {
                 let near = next.filter(|next| next - index <= LOOK_AHEAD);
                 let request = |packet| matches!(packet, Packet::Request(..));
-                if self.side(entry) == Side::Client
-                    && Packet::read(entry).is_some_and(|packet| !request(packet))
+                if seen.side == Side::Client
+                    && Packet::read(seen).is_some_and(|packet| !request(packet))
                 {
                     next = Some(index);
                 }
@@ -148,38 +133,37 @@ impl Conversation<'_> {
         all.reverse();
         all
     }
+}
 
-    /// The session that a packet belongs to, opened where the packet is an answer.
-    fn session<'s>(
-        &self,
-        attempts: &'s mut [Attempt],
-        entry: &LogEntry,
-        packet: Packet<'_>,
-    ) -> Option<&'s mut Session> {
-        let port = self.server_port(entry);
-        let known = attempts
-            .iter()
-            .rev()
-            .take(RECENT_ATTEMPTS)
-            .position(|attempt| attempt.sessions.iter().any(|session| session.port == port))
-            .map(|from_end| attempts.len() - 1 - from_end);
-        let latest = attempts.len().checked_sub(1)?;
-        // The client's packets open it too: the server's first may be missing.
-        let opens = if attempts[latest].sessions.is_empty() {
-            known.is_none_or(|known| {
-                packet.is_beginning() && (port == PORT || attempts[known].is_over())
-            })
-        } else {
-            let answers = attempts[latest].requests.min(MAX_ANSWERS);
-            known.is_none() && attempts[latest].sessions.len() < answers
-        };
-        let chosen = if opens { latest } else { known? };
-        let sessions = &mut attempts[chosen].sessions;
-        if opens {
-            sessions.push(Session::new(port, entry.at));
-        }
-        sessions.iter_mut().find(|session| session.port == port)
+/// The session that a packet belongs to, opened where the packet is an answer.
+fn session<'s>(
+    attempts: &'s mut [Attempt],
+    seen: &Seen<'_>,
+    packet: Packet<'_>,
+) -> Option<&'s mut Session> {
+    let port = seen.server_port;
+    let known = attempts
+        .iter()
+        .rev()
+        .take(RECENT_ATTEMPTS)
+        .position(|attempt| attempt.sessions.iter().any(|session| session.port == port))
+        .map(|from_end| attempts.len() - 1 - from_end);
+    let latest = attempts.len().checked_sub(1)?;
+    // The client's packets open it too: the server's first may be missing.
+    let opens = if attempts[latest].sessions.is_empty() {
+        known.is_none_or(|known| {
+            packet.is_beginning() && (port == PORT || attempts[known].is_over())
+        })
+    } else {
+        let answers = attempts[latest].requests.min(MAX_ANSWERS);
+        known.is_none() && attempts[latest].sessions.len() < answers
+    };
+    let chosen = if opens { latest } else { known? };
+    let sessions = &mut attempts[chosen].sessions;
+    if opens {
+        sessions.push(Session::new(port, seen.at));
     }
+    sessions.iter_mut().find(|session| session.port == port)
 }
 
 /// What an entry says, whether it came run-length coded or whole.
@@ -191,10 +175,10 @@ enum Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
-    fn read(entry: &'a LogEntry) -> Option<Self> {
-        let (payload, length) = match &entry.kind {
-            LogKind::TftpRun(run) => return Some(Self::Run(*run)),
-            LogKind::Datagram { payload, length } => (payload, *length),
+    fn read(seen: &Seen<'a>) -> Option<Self> {
+        let (payload, length) = match seen.kind {
+            LogKind::TftpRun(run) => return Some(Self::Run(run)),
+            LogKind::Datagram { payload, length } => (payload, length),
             LogKind::Segment { .. } => return None,
         };
         let run = |kind, first_block, block_length| {
@@ -204,7 +188,7 @@ impl<'a> Packet<'a> {
                 advance: 0,
                 count: 1,
                 block_length,
-                last: entry.at.time,
+                last: seen.at.time,
             })
         };
         Some(match Tftp::parse(payload, length).ok()? {

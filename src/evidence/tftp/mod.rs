@@ -11,10 +11,13 @@ mod tests;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use foldhash::fast::RandomState;
+
 use self::attempt::Attempt;
+use self::session::Side;
 use super::Context;
 use super::model::{EvidenceLimit, Transfer, TransferOperation};
-use crate::net::{Endpoint, FiveTuple, Position, Protocol};
+use crate::net::{Endpoint, Position};
 use crate::observation::{LogEntry, LogKind};
 use crate::payload::Text;
 use crate::payload::tftp::{PORT, Tftp};
@@ -26,7 +29,7 @@ const MAX_TRANSFERS: usize = 1 << 18;
 /// Reads TFTP from the log.
 #[derive(Default)]
 pub(super) struct Tracker<'a> {
-    index: HashMap<(Endpoint, IpAddr), usize>,
+    index: HashMap<(Endpoint, IpAddr), usize, RandomState>,
     conversations: Vec<Conversation<'a>>,
     kept_out: u64,
 }
@@ -35,7 +38,16 @@ pub(super) struct Tracker<'a> {
 struct Conversation<'a> {
     client: Endpoint,
     server: IpAddr,
-    entries: Vec<&'a LogEntry>,
+    packets: Vec<Seen<'a>>,
+}
+
+/// A packet of a conversation, or a run of them.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    at: Position,
+    side: Side,
+    server_port: u16,
+    kind: LogKind<'a>,
 }
 
 /// What was found.
@@ -51,23 +63,16 @@ pub(super) struct Found {
 
 impl<'a> Tracker<'a> {
     /// Takes up what may be TFTP.
-    pub(super) fn observe(&mut self, entry: &'a LogEntry) {
-        let FiveTuple {
-            protocol,
-            source,
-            destination,
-        } = entry.five_tuple;
-        if protocol != Protocol::Udp {
-            return;
-        }
-        let tftp = match &entry.kind {
+    pub(super) fn observe(&mut self, entry: &LogEntry<'a>) {
+        let tftp = match entry.kind {
             LogKind::Segment { .. } => return,
             LogKind::TftpRun(_) => None,
-            LogKind::Datagram { payload, length } => match Tftp::parse(payload, *length) {
+            LogKind::Datagram { payload, length } => match Tftp::parse(payload, length) {
                 Ok(tftp) => Some(tftp),
                 Err(_) => return,
             },
         };
+        let (source, destination) = (entry.five_tuple.source, entry.five_tuple.destination);
         let request = matches!(tftp, Some(Tftp::ReadRequest(_) | Tftp::WriteRequest(_)));
         let from_client = (source, destination.address);
         let from_server = (destination, source.address);
@@ -81,24 +86,26 @@ impl<'a> Tracker<'a> {
             index.get(&from_server).or_else(|| index.get(&from_client))
         };
         match known {
-            Some(&known) => self.conversations[known].entries.push(entry),
+            Some(&known) => self.conversations[known].push(entry),
             None if request => self.open(source, destination.address, entry),
             None => {}
         }
     }
 
-    fn open(&mut self, client: Endpoint, server: IpAddr, request: &'a LogEntry) {
+    fn open(&mut self, client: Endpoint, server: IpAddr, request: &LogEntry<'a>) {
         if self.conversations.len() == MAX_TRANSFERS {
             self.kept_out += 1;
             return;
         }
         self.index
             .insert((client, server), self.conversations.len());
-        self.conversations.push(Conversation {
+        let mut conversation = Conversation {
             client,
             server,
-            entries: vec![request],
-        });
+            packets: Vec::new(),
+        };
+        conversation.push(request);
+        self.conversations.push(conversation);
     }
 
     /// Reads every conversation.
@@ -127,6 +134,23 @@ impl<'a> Tracker<'a> {
             found.transfers.push(attempt.into_transfer(context, again));
         }
         found
+    }
+}
+
+impl<'a> Conversation<'a> {
+    fn push(&mut self, entry: &LogEntry<'a>) {
+        let (source, destination) = (entry.five_tuple.source, entry.five_tuple.destination);
+        let (side, server) = if source == self.client {
+            (Side::Client, destination)
+        } else {
+            (Side::Server, source)
+        };
+        self.packets.push(Seen {
+            at: entry.at,
+            side,
+            server_port: server.port,
+            kind: entry.kind,
+        });
     }
 }
 

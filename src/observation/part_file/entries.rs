@@ -1,4 +1,4 @@
-//! Entries of the log in a part file.
+//! Entries of the log in a part file, in the order of capture and frame.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +8,9 @@ use super::error::PartFileError;
 use super::wire::{Before, Payload, Places, WireKey, WirePosition, side};
 use crate::decode::TcpFlags;
 use crate::flow::{FlowKey, Side};
-use crate::net::{Protocol, Timestamp};
+use crate::net::{Position, Protocol, Timestamp};
 use crate::observation::keep::{MAX_DATAGRAM, MAX_SEGMENT};
-use crate::observation::log::{FactKind, LogFact};
-use crate::observation::{TftpRun, TftpRunKind};
+use crate::observation::{LogKind, TftpRun, TftpRunKind};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct WireEntry<'a> {
@@ -49,19 +48,18 @@ enum WireKind<'a> {
 
 pub(super) fn write<'a>(
     before: &mut Before,
-    key: FlowKey,
-    LogFact { at, side, kind }: LogFact<'a>,
+    (at, key, side, kind): (Position, &FlowKey, Side, LogKind<'a>),
 ) -> WireEntry<'a> {
     WireEntry {
-        key: before.write_key(key),
+        key: before.write_key(*key),
         is_high: side == Side::High,
         at: before.write_position(at),
         kind: match kind {
-            FactKind::Datagram { payload, length } => WireKind::Datagram {
+            LogKind::Datagram { payload, length } => WireKind::Datagram {
                 payload: Payload(payload),
                 length,
             },
-            FactKind::Segment {
+            LogKind::Segment {
                 sequence,
                 flags,
                 payload,
@@ -72,7 +70,7 @@ pub(super) fn write<'a>(
                 payload: Payload(payload),
                 length,
             },
-            FactKind::TftpRun(run) => WireKind::TftpRun {
+            LogKind::TftpRun(run) => WireKind::TftpRun {
                 is_ack: run.kind == TftpRunKind::Ack,
                 first_block: run.first_block,
                 advance: run.advance,
@@ -90,7 +88,7 @@ pub(super) fn read<'a>(
     places: &Places<'_>,
     budget: &mut Budget,
     records: &Records<'_>,
-) -> Result<(FlowKey, LogFact<'a>), PartFileError> {
+) -> Result<(Position, FlowKey, Side, LogKind<'a>), PartFileError> {
     let key = before.read_key(wire.key, records)?;
     let at = before.read_position(wire.at, places, records)?;
     let fits =
@@ -101,7 +99,7 @@ pub(super) fn read<'a>(
             payload: Payload(payload),
             length,
         } => (
-            FactKind::Datagram { payload, length },
+            LogKind::Datagram { payload, length },
             key.protocol() == Protocol::Udp && fits(payload, length, MAX_DATAGRAM),
         ),
         WireKind::Segment {
@@ -110,7 +108,7 @@ pub(super) fn read<'a>(
             payload: Payload(payload),
             length,
         } => (
-            FactKind::Segment {
+            LogKind::Segment {
                 sequence,
                 flags: TcpFlags(flags),
                 payload,
@@ -140,12 +138,11 @@ pub(super) fn read<'a>(
             };
             let possible = key.protocol() == Protocol::Udp && run.is_possible();
             packets = u64::from(count);
-            (FactKind::TftpRun(run), possible)
+            (LogKind::TftpRun(run), possible)
         }
     };
     if !possible || !budget.spend(packets, 0) {
         return Err(records.invalid("an entry is none that packets can make"));
     }
-    let side = side(wire.is_high);
-    Ok((key, LogFact { at, side, kind }))
+    Ok((at, key, side(wire.is_high), kind))
 }

@@ -106,6 +106,7 @@ impl Merging {
         let captured = head.captured().unwrap_or_default();
         let mut quoting = Budget::new(captured);
         let mut logged = Budget::new(captured);
+        let mut logged_to = (0, 0);
         let mut read = 0;
         loop {
             let section = input.next()?;
@@ -146,9 +147,14 @@ impl Merging {
                 }
                 Section::Log => {
                     while let Some(wire) = records.next()? {
-                        let (key, fact) =
+                        let (at, key, side, kind) =
                             entries::read(before, wire, &places, &mut logged, &records)?;
-                        part.log.insert(key, fact);
+                        let place = (at.capture(), at.frame());
+                        if place < logged_to {
+                            return Err(records.invalid("its entries are not in order"));
+                        }
+                        logged_to = place;
+                        part.log.restore(at, &key, side, kind);
                     }
                 }
                 Section::End => return Ok(()),

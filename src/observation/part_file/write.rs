@@ -1,5 +1,5 @@
-//! A part → a part file. Everything is sorted, so that the same part is the same file to the byte
-//! and what follows one another is alike.
+//! A part → a part file. Everything is in order, so that the same part is the same file to the byte
+//! and what follows one another is alike: the log as it was captured, all else sorted.
 
 use std::io::{self, Write};
 
@@ -13,7 +13,7 @@ use crate::flow::{FlowFacts, FlowKey, FlowTable, SidedPosition};
 use crate::observation::capture::{Placement, join, place};
 use crate::observation::{Part, Window};
 
-/// Flows, or entries of the log, sorted at a time: 50 MB of them. More come in rounds,
+/// Flows sorted at a time: 50 MB of them. More come in rounds,
 const SORTED: usize = 1 << 18;
 /// but no more than so many, as each looks at all of them.
 const MAX_ROUNDS: usize = 16;
@@ -116,14 +116,10 @@ impl Part {
         Ok(())
     }
 
-    fn write_log(&self, out: &mut Records<impl Write>) -> io::Result<()> {
-        let rounds = rounds(self.log.len());
-        for round in 0..rounds {
-            let mut some: Vec<_> = self.log.facts(|key| is_of(key, round, rounds)).collect();
-            some.sort_unstable_by_key(|(key, fact)| (*key, fact.at));
-            for (key, fact) in &some {
-                out.put(Section::Log, |before| entries::write(before, *key, *fact))?;
-            }
+    fn write_log(&mut self, out: &mut Records<impl Write>) -> io::Result<()> {
+        self.log.join_runs();
+        for entry in self.log.entries() {
+            out.put(Section::Log, |before| entries::write(before, entry))?;
         }
         Ok(())
     }

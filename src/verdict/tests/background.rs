@@ -1,5 +1,7 @@
 //! Link maintenance, and what only looks like it.
 
+use std::num::NonZero;
+
 use super::*;
 use crate::decode::LinkProtocol;
 
@@ -114,7 +116,11 @@ fn what_is_not_ip_is_counted_by_kind() {
         Proofs::default(),
         counted,
         Strictness::Normal,
-        std::iter::empty,
+        &Partitions {
+            count: 0,
+            flows: |_| std::iter::empty(),
+        },
+        NonZero::<usize>::MIN,
     );
     let found: Vec<_> = audited
         .background

@@ -1,6 +1,7 @@
 //! Findings: what folds, what stays apart, and that the order of flows can't matter.
 
 use std::net::Ipv4Addr;
+use std::num::NonZero;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -164,4 +165,140 @@ fn order_does_not_matter() {
         Ok(())
     });
     outcome.unwrap_or_else(|found| panic!("{found}"));
+}
+
+/// The same flows, parted by `parts` and judged on so many threads.
+fn audit_parted(loaded: &LoadedSite, flows: &[Flow], parts: &[usize], threads: usize) -> Audit {
+    let count = parts.iter().max().map_or(1, |last| last + 1);
+    let partitions: Vec<Vec<Flow>> = (0..count)
+        .map(|part| {
+            let of_part = flows.iter().zip(parts).filter(|(_, of)| **of == part);
+            of_part.map(|(flow, _)| *flow).collect()
+        })
+        .collect();
+    super::super::judge(
+        &loaded.policy,
+        &loaded.site,
+        Proofs::default(),
+        Counted::default(),
+        Strictness::Normal,
+        &Partitions {
+            count,
+            flows: |partition: usize| partitions[partition].iter().copied(),
+        },
+        NonZero::new(threads).expect("at least one thread"),
+    )
+}
+
+/// Flows of every verdict: expected and failing ones, RPC after a contact with 135, answers to a
+/// group, exceptions, scans that fold and scans that do not, guessed directions.
+fn any_flow() -> impl Strategy<Value = Flow> {
+    let client = (0..6_u8).prop_map(|host| format!("10.1.0.{}:50000", host + 7));
+    let server = prop::sample::select(vec![
+        "10.0.0.11:443",
+        "10.0.0.11:10123",
+        "10.0.0.12:80",
+        "10.0.0.12:135",
+        "10.0.0.12:49200",
+        "10.0.0.13:53",
+        "10.0.0.14:8530",
+        "10.0.0.11:9999",
+        "[2001:db8::11]:443",
+    ]);
+    let served = (client, server).prop_map(|(client, server)| tcp(&client, server));
+    let pushed =
+        (0..3_u8, prop::sample::select(vec![135_u16, 445, 49300])).prop_map(|(client, port)| {
+            tcp("10.0.0.10:50000", &format!("10.1.0.{}:{port}", client + 7))
+        });
+    let scan = (0..3_u8, 0..70_u16, 0..70_u8).prop_map(|(from, port, to)| {
+        tcp(&format!("10.9.0.{from}:5"), &format!("10.9.1.{to}:{port}"))
+    });
+    let question = prop::sample::select(vec![
+        udp("10.1.0.7:50000", "239.255.255.250:1900"),
+        udp("10.1.0.8:1900", "10.1.0.7:50000"),
+        udp("10.1.0.7:5353", "224.0.0.251:5353"),
+        flow(Protocol::IcmpEcho, "10.0.0.10", "10.1.0.7"),
+        udp("10.1.0.7:137", "10.1.255.255:137"),
+    ]);
+    let any = prop_oneof![2 => served, 1 => pushed, 3 => scan, 1 => question];
+    let changes = (1..200_i64, 0..4_u8, 1..5_u64);
+    (any, changes).prop_map(|(flow, (time, change, packets))| {
+        let flow = Flow {
+            initiator_packets: packets,
+            ..seen_at(time, flow)
+        };
+        match change {
+            0 => unanswered(flow),
+            1 if flow.protocol == Protocol::Tcp => Flow {
+                initiator_basis: InitiatorBasis::FirstPacket,
+                state: State::MidStream,
+                ..flow.reversed()
+            },
+            _ => flow,
+        }
+    })
+}
+
+#[test]
+fn neither_partitions_nor_threads_matter() {
+    let loaded = site(
+        "[require]\nscenarios = [\"client-push\", \"client-policy\"]\n\
+         rules = [\"BKMK_PortsClient-MP\"]\nper-host = true\n\
+         [[accept]]\nmatch = \"10.9.0.1 -> any tcp/10-40\"\nreason = \"a\"\n\
+         [[accept]]\nmatch = \"10.9.0.2 -> any tcp/*\"\nreason = \"b\"\nexpires = 1970-01-01\n",
+    );
+    let parted = prop::collection::vec((any_flow(), 0..7_usize), 1..300);
+    let mut runner = TestRunner::new(Config::with_cases(32));
+    let outcome = runner.run(&(parted, 1..9_usize), |(parted, threads)| {
+        let (mut flows, parts): (Vec<Flow>, Vec<usize>) = parted.into_iter().unzip();
+        // No two flows of an input share their first packet.
+        for (flow, frame) in flows.iter_mut().zip(1..) {
+            flow.first = Position::new(flow.first.time, 0, frame);
+        }
+        let whole = audit(&loaded, Proofs::default(), &flows);
+        let parted = audit_parted(&loaded, &flows, &parts, threads);
+        prop_assert_eq!(format!("{:#?}", whole), format!("{:#?}", parted));
+        Ok(())
+    });
+    outcome.unwrap_or_else(|found| panic!("{found}"));
+}
+
+#[test]
+fn more_initiators_than_entries_are_the_same_in_any_partitions() {
+    let loaded = site("");
+    let flows: Vec<Flow> = (0..25_000_u32)
+        .map(|index| {
+            let from = Ipv4Addr::from(0x0a09_0000 + index.wrapping_mul(7919) % 12_500);
+            let to = format!("10.0.0.11:{}", 445 + index % 3);
+            seen_at(i64::from(index), tcp(&format!("{from}:50000"), &to))
+        })
+        .collect();
+    let whole = audit(&loaded, Proofs::default(), &flows);
+    let parts: Vec<usize> = (0..flows.len()).map(|index| index * 31 % 5).collect();
+    let parted = audit_parted(&loaded, &flows, &parts, 3);
+    assert_eq!(whole.unexpected, parted.unexpected);
+    assert_eq!(whole.limits, parted.limits);
+    assert!(whole.limits[0].reached > 0);
+}
+
+#[test]
+fn flows_that_wait_for_others_are_judged_once_however_many_there_are() {
+    let loaded = site("");
+    let client = |index: u32| Ipv4Addr::from(0x0a01_0100 + index);
+    let flows: Vec<Flow> = (0..6_000_u32)
+        .flat_map(|index| {
+            let contact = tcp("10.0.0.10:50000", &format!("{}:135", client(index)));
+            let rpc = tcp("10.0.0.10:50001", &format!("{}:49300", client(index)));
+            let before = if index % 3 == 0 { 99 } else { 5 };
+            [seen_at(before, contact), seen_at(50, rpc)]
+        })
+        .collect();
+    let together = vec![0; flows.len()];
+    let apart: Vec<usize> = (0..flows.len()).map(|index| index * 31 % 64).collect();
+    let whole = audit_parted(&loaded, &flows, &together, 1);
+    let parted = audit_parted(&loaded, &flows, &apart, 4);
+    assert_eq!(whole.totals.flows, 12_000);
+    assert_eq!(whole.totals.expected, 10_000);
+    assert_eq!(whole.totals.unexpected, 2_000);
+    assert_eq!(format!("{whole:?}"), format!("{parted:?}"));
 }

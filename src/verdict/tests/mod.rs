@@ -9,6 +9,7 @@ mod scenarios;
 mod special;
 
 use std::net::IpAddr;
+use std::num::NonZero;
 use std::path::Path;
 
 use super::*;
@@ -131,7 +132,11 @@ fn audit(loaded: &LoadedSite, proofs: Proofs<'_>, flows: &[Flow]) -> Audit {
         proofs,
         Counted::default(),
         Strictness::Normal,
-        || flows.iter().copied(),
+        &Partitions {
+            count: 1,
+            flows: |_| flows.iter().copied(),
+        },
+        NonZero::<usize>::MIN,
     )
 }
 

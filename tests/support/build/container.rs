@@ -142,12 +142,20 @@ impl Pcapng {
 
     /// Enhanced packet block.
     pub fn enhanced(&mut self, interface: u32, record: &Record) {
-        let mut body = self.order.u32(interface).to_vec();
-        body.extend(self.time(interface, record));
-        body.extend(self.order.u32(record.bytes.len() as u32));
-        body.extend(self.order.u32(record.wire_length));
-        body.extend(&record.bytes);
-        self.block(6, &body);
+        let order = self.order;
+        let captured = record.bytes.len();
+        let length = order.u32((captured.next_multiple_of(4) + 32) as u32);
+        let time = self.time(interface, record);
+        self.file.extend(order.u32(6));
+        self.file.extend(length);
+        self.file.extend(order.u32(interface));
+        self.file.extend(time);
+        self.file.extend(order.u32(captured as u32));
+        self.file.extend(order.u32(record.wire_length));
+        self.file.extend(&record.bytes);
+        self.file
+            .extend(&[0; 3][..captured.next_multiple_of(4) - captured]);
+        self.file.extend(length);
     }
 
     /// Simple packet block: first interface, no time.
@@ -188,6 +196,11 @@ impl Pcapng {
         self.file.extend(length);
         self.file.extend(body);
         self.file.extend(length);
+    }
+
+    /// What is written so far, for a caller who moves it on and empties it.
+    pub fn written(&mut self) -> &mut Vec<u8> {
+        &mut self.file
     }
 
     pub fn finish(self) -> Vec<u8> {

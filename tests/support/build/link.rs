@@ -5,15 +5,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::bytes::pad;
 
 /// EtherTypes.
-const IPV4: u16 = 0x0800;
+pub const IPV4: u16 = 0x0800;
 const ARP: u16 = 0x0806;
-const IPV6: u16 = 0x86dd;
+pub const IPV6: u16 = 0x86dd;
 const LLDP: u16 = 0x88cc;
 const CUSTOMER_VLAN: u16 = 0x8100;
 const SERVICE_VLAN: u16 = 0x88a8;
 
 /// Frames shorter than this are padded by the sender, check sequence not counted (IEEE 802.3).
-const ETHERNET_MINIMUM: usize = 60;
+pub const ETHERNET_MINIMUM: usize = 60;
 
 /// What a packet is put into.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ mod container;
 mod dhcp;
 mod ip;
 mod link;
+pub mod packed;
 mod recording;
 mod rng;
 mod rpc;
@@ -17,7 +18,7 @@ mod tcp;
 mod tftp;
 mod transport;
 
-pub use bulk::Bulk;
+pub use bulk::{Bulk, Container, Profile};
 pub use bytes::ByteOrder;
 pub use container::{Pcap, Pcapng, Resolution};
 pub use dhcp::{Dhcp, PxeBoot};

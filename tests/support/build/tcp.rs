@@ -6,7 +6,7 @@ use super::recording::Recording;
 use super::transport::{Segment, flags};
 
 /// The most payload that one segment takes on a link with 1500 bytes.
-const SEGMENT_BYTES: usize = 1460;
+pub const SEGMENT_BYTES: usize = 1460;
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Tcp {
 }
 
 impl Side {
-    fn other(self) -> Self {
+    pub fn other(self) -> Self {
         match self {
             Self::Client => Self::Server,
             Self::Server => Self::Client,

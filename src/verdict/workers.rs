@@ -1,0 +1,75 @@
+//! Work on the partitions of the flows by several threads. What they find is joined in no
+//! particular order, so that it must be the same in any.
+
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// Walks every partition once, on at most `threads` threads. Each begins with `start`, takes one
+/// partition after the other, and what they made is merged two by two as they finish.
+pub(super) fn fold<S: Send>(
+    partitions: usize,
+    threads: NonZero<usize>,
+    start: impl Fn() -> S + Sync,
+    walk: impl Fn(&mut S, usize) + Sync,
+    merge: impl Fn(&mut S, S) + Sync,
+) -> S {
+    let next = AtomicUsize::new(0);
+    let finished: Mutex<Option<S>> = Mutex::new(None);
+    let put = |made: S| {
+        let mut finished = finished.lock().unwrap_or_else(PoisonError::into_inner);
+        match finished.take() {
+            Some(other) => Some((made, other)),
+            None => {
+                *finished = Some(made);
+                None
+            }
+        }
+    };
+    let work = || {
+        let mut made = start();
+        loop {
+            let partition = next.fetch_add(1, Ordering::Relaxed);
+            if partition >= partitions {
+                break;
+            }
+            walk(&mut made, partition);
+        }
+        while let Some((mut both, other)) = put(made) {
+            merge(&mut both, other);
+            made = both;
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads.get().min(partitions) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let finished = finished.into_inner();
+    let finished = finished.unwrap_or_else(PoisonError::into_inner);
+    finished.unwrap_or_else(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_partition_is_walked_once() {
+        for partitions in [0, 1, 2, 64] {
+            for threads in [1, 2, 3, 8, 100] {
+                let mut walked = fold(
+                    partitions,
+                    NonZero::new(threads).expect("not 0"),
+                    Vec::new,
+                    Vec::push,
+                    Vec::extend,
+                );
+                walked.sort_unstable();
+                assert!(walked.into_iter().eq(0..partitions));
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! In a steady state no packet costs an allocation. A test binary of its own, with one test, as
+//! every allocation of the process is counted.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::alloc::System;
+
+use portolan::capture::{Batch, Reader};
+use portolan::decode::{Packet, decode};
+use portolan::net::Timestamp;
+use portolan::observation::{Part, Piece, Window};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use support::build::{Bulk, Link, Pcap, Pcapng, Profile, Record, Recording, Tftp, at};
+use support::frames::frame;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Packets that are counted, and the most allocations that they may cost together. Some begin a
+/// TFTP transfer or open a connection again, and what is kept of those grows by chunks.
+const PACKETS: u64 = 100_000;
+const MOST_ALLOCATIONS: usize = 256;
+
+/// Whether packets of the endpoint mapper, whose payload is kept, are among the traffic.
+const ENDPOINT_MAPPER: bool = false;
+
+#[test]
+fn a_steady_state_allocates_nothing_per_packet() {
+    let site = known_flows(Profile::Site, 500);
+    let scan = known_flows(Profile::Scan, PACKETS / 2);
+    let cases = [
+        ("a site, pcap", Pcap::default().encode(&site)),
+        ("a site, pcapng", Pcapng::encode(&site)),
+        ("a scan", Pcap::default().encode(&scan)),
+        ("TFTP transfers", Pcap::default().encode(&transfers())),
+    ];
+    for (name, file) in cases {
+        let (packets, allocations) = second_half(&file);
+        assert!(packets >= PACKETS / 2, "{name}: {packets} packets");
+        let per_packets = allocations * PACKETS as usize / packets as usize;
+        assert!(
+            per_packets <= MOST_ALLOCATIONS,
+            "{name}: {allocations} allocations for {packets} packets"
+        );
+    }
+}
+
+/// Reads a capture into a part; returns the packets of its second half, and how often memory was
+/// asked for while they were read.
+fn second_half(file: &[u8]) -> (u64, usize) {
+    let mut all = 0;
+    reader(file).read(|_| all += 1);
+    let piece = Piece {
+        source: "counted".to_owned(),
+        format: Some("pcap"),
+        compression: None,
+        first: Timestamp::MAX,
+        offset: 0,
+    };
+    let mut part = Part::new(piece, Window::default());
+    let mut reader = reader(file);
+    let (mut packets, mut before) = (0, None);
+    loop {
+        let batch = reader.read_batch(|frames| {
+            if frames[0].number > all / 2 {
+                before.get_or_insert_with(|| ALLOCATOR.stats());
+                packets += frames.len() as u64;
+            }
+            part.add(frames);
+        });
+        if batch == Batch::End {
+            break;
+        }
+    }
+    let change = ALLOCATOR.stats() - before.expect("a second half");
+    (packets, change.allocations + change.reallocations)
+}
+
+fn reader(file: &[u8]) -> Reader<&[u8]> {
+    Reader::new(file, "counted").expect("it is a capture")
+}
+
+/// A capture twice over: its second half has no flow that the first has not.
+fn known_flows(profile: Profile, flows: u64) -> Vec<Record> {
+    let mut records = Bulk {
+        profile,
+        packets: PACKETS,
+        flows: Some(flows),
+        ..Bulk::default()
+    }
+    .records();
+    records.retain(|record| ENDPOINT_MAPPER || !has_port(record, 135));
+    let last = records.last().map_or(0, |record| record.time_ns);
+    let duration = last - records[0].time_ns;
+    let again: Vec<Record> = records
+        .iter()
+        .map(|record| Record {
+            time_ns: record.time_ns + duration,
+            ..record.clone()
+        })
+        .collect();
+    records.extend(again);
+    records
+}
+
+fn has_port(record: &Record, port: u16) -> bool {
+    let five_tuple = decode(&frame(1, record), |packet: Packet<'_>| packet.five_tuple());
+    five_tuple.ok().flatten().is_some_and(|five_tuple| {
+        [five_tuple.source.port, five_tuple.destination.port].contains(&port)
+    })
+}
+
+/// Transfers that run from the first packets to the last, all at the same time.
+fn transfers() -> Vec<Record> {
+    let mut recording = Recording::new(Link::Ethernet);
+    for number in 1..=20_u8 {
+        let mut lane = Recording::new(Link::Ethernet);
+        lane.now_ns += i64::from(number) * 1_000;
+        let client = at(&format!("10.1.0.{number}:2070"));
+        let blksize = [("blksize", "512")];
+        Tftp {
+            asked: &blksize,
+            granted: &blksize,
+            ..Tftp::new(client, at("10.0.0.12:69"), "boot.wim", 1_300_000)
+        }
+        .run(&mut lane);
+        recording.records.append(&mut lane.records);
+    }
+    recording.records.sort_by_key(|record| record.time_ns);
+    recording.records
+}
