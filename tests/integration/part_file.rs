@@ -204,8 +204,14 @@ fn changed_bytes_with_right_checksums_do_no_harm() {
 #[test]
 fn the_same_captures_are_the_same_file() {
     let records = some_records();
-    let once = write(part("a", &records, 0, records.len()), Window::default());
-    assert!(once == write(part("a", &records, 0, records.len()), Window::default()));
+    let end = records.len();
+    let once = write(part("a", &records, 0, end), Window::default());
+    // Wherever threads cut them.
+    for cut in 0..=end {
+        let second = part("a", &records, cut, end);
+        let both = second.merge(part("a", &records, 0, cut));
+        assert!(once == write(both, Window::default()), "cut at {cut}");
+    }
 }
 
 fn some_records() -> Vec<Record> {

@@ -406,4 +406,11 @@ fn what_is_no_part_is_named_each() {
         assert_eq!(run.out, "");
     }
     assert!(portolan(["merge"]).status == 2);
+    // And the other way round.
+    for command in ["audit --site boundary.toml", "flows", "shard -o again.part"] {
+        refused(
+            &run(&folder, &format!("{command} good.part")),
+            &["good.part", "portolan part", "`portolan merge`"],
+        );
+    }
 }

@@ -27,7 +27,8 @@ pub(super) struct WireFlow {
     bytes: [u64; 2],
     /// Sequence number of the opening.
     opening: u32,
-    rare: Option<WireRare>,
+    /// Boxed, as it makes all records large that hardly any needs.
+    rare: Option<Box<WireRare>>,
 }
 
 #[derive(Default, PartialEq, Serialize, Deserialize)]
@@ -98,7 +99,7 @@ pub(super) fn write(before: &mut Before, key: FlowKey, flow: &FlowFacts<'_>) -> 
         packets: flow.packets,
         bytes: flow.bytes,
         opening: opening.map_or(0, |opening| opening.sequence),
-        rare: Some(rare).filter(|rare| *rare != WireRare::default()),
+        rare: (rare != WireRare::default()).then(|| Box::new(rare)),
     }
 }
 
@@ -131,17 +132,18 @@ pub(super) fn read(
         time.map(Timestamp)
             .ok_or_else(|| records.invalid("a time is out of bounds"))
     };
-    let rare = wire.rare.unwrap_or_default();
-    let opened_at = match rare.opened {
+    let rare = wire.rare.as_deref();
+    let opened_at = match rare.and_then(|rare| rare.opened.as_ref()) {
         None => at,
         Some(opened) => {
             let time = later(opened.later)?;
             places.position(time, opened.capture, opened.frame, records)?
         }
     };
-    let further = rare.further.into_iter();
+    let further = rare.map_or(&[][..], |rare| &rare.further);
     let further: Vec<_> = further
-        .map(|(is_high, sequence)| Opening::new(side(is_high), sequence))
+        .iter()
+        .map(|(is_high, sequence)| Opening::new(side(*is_high), *sequence))
         .collect();
     let facts = FlowFacts {
         first: SidedPosition {
@@ -158,7 +160,7 @@ pub(super) fn read(
         opening: has(Flags::HAS_OPENING)
             .then(|| Opening::new(side(has(Flags::OPENING_IS_HIGH)), wire.opening)),
         further: &further,
-        vlan: rare.vlan,
+        vlan: rare.and_then(|rare| rare.vlan),
         seen: wire.seen,
     };
     let kinds = match key.protocol() {

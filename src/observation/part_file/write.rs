@@ -70,11 +70,16 @@ impl Part {
             ..packet
         };
         let rounds = rounds(self.flows.len());
+        let mut some = Vec::new();
         for round in 0..rounds {
-            let all = (0..FlowTable::PARTITIONS).flat_map(|number| self.flows.facts_of(number));
-            let mut some: Vec<_> = all.filter(|(key, _)| is_of(key, round, rounds)).collect();
+            for number in 0..FlowTable::PARTITIONS {
+                // As a whole: one by one, each flow would be copied several times on its way.
+                let all = self.flows.facts_of(number);
+                all.filter(|(key, _)| is_of(key, round, rounds))
+                    .for_each(|flow| some.push(flow));
+            }
             some.sort_unstable_by_key(|(key, _)| *key);
-            for (key, facts) in some {
+            for (key, facts) in some.drain(..) {
                 let facts = FlowFacts {
                     first: placed(facts.first),
                     opened: facts.opened.map(placed),
