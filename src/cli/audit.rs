@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Outcome, Failure> 
     match site {
         Some(site) => {
             let threads = args.input.threads();
-            args.judge.judge(&observation, &site, threads, terminal)
+            args.judge.judge(observation, &site, threads, terminal)
         }
         None => overview::show(&observation, terminal),
     }

@@ -98,7 +98,7 @@ fn record(flow: &Flow, judged: Judged) -> FlowRecord {
 }
 
 /// A verdict in the names of the policy.
-fn described(site: &LoadedSite, judged: &FlowVerdict) -> Judged {
+fn described(site: &LoadedSite, judged: &FlowVerdict<'_>) -> Judged {
     let names = |roles: RoleSet| {
         roles
             .iter()

@@ -45,20 +45,20 @@ impl JudgeArgs {
     /// Where standard output can't be written.
     pub fn judge(
         &self,
-        observation: &Observation,
+        observation: Observation,
         site: &LoadedSite,
         threads: NonZeroUsize,
         terminal: &Terminal,
     ) -> Result<Outcome, Failure> {
         let services = service_ports();
-        let evidence = Evidence::collect(observation.log(), observation);
+        let evidence = Evidence::collect(observation.log(), &observation);
         let strictness = if self.strict {
             Strictness::Strict
         } else {
             Strictness::Normal
         };
         let proofs = Proofs::from(&evidence);
-        let counted = Counted::new(observation, &evidence);
+        let counted = Counted::new(&observation, &evidence);
         let partitions = Partitions {
             count: observation.flow_partitions(),
             flows: |partition| observation.flows_of(partition, &services),
@@ -88,6 +88,9 @@ impl JudgeArgs {
         if !self.report.quiet {
             terminal.report(|page, out| (self.report.format.write)(&report, page, out))?;
         }
+        // The process ends here: giving millions of flows back one chunk after the other takes a
+        // while, and nobody needs the room.
+        std::mem::forget(observation);
         Ok(if unwritten {
             Outcome::Incomplete
         } else {

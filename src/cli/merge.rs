@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Outcome, Failure> 
     match site {
         Some(site) => {
             let threads = args.threads.unwrap_or_else(pipeline::all_cores);
-            args.judge.judge(&observation, &site, threads, terminal)
+            args.judge.judge(observation, &site, threads, terminal)
         }
         None => overview::show(&observation, terminal),
     }

@@ -8,7 +8,7 @@ use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
 
 use super::key::{FlowKey, Side, protocol_from, protocol_number};
-use crate::net::{Endpoint, FiveTuple};
+use crate::net::{Endpoint, FiveTuple, Protocol};
 
 /// The seed of every table of this process, drawn at its start: whoever sends packets chooses
 /// the keys. Tables that merge share it, so that a flow stands in the same partition of each.
@@ -19,7 +19,35 @@ pub(super) fn seed() -> SeedableRandomState {
 /// A key of one address family.
 pub(super) trait CompactKey: Copy + PartialEq {
     /// The key in the general form.
-    fn flow_key(&self) -> FlowKey;
+    fn flow_key(&self) -> FlowKey {
+        FlowKey::new(&FiveTuple {
+            protocol: self.protocol(),
+            source: self.endpoint(Side::Low),
+            destination: self.endpoint(Side::High),
+        })
+        .0
+    }
+
+    /// What the two ends speak.
+    #[inline]
+    fn protocol(&self) -> Protocol {
+        protocol_from(self.rest() as u16)
+    }
+
+    /// Address and port of one end.
+    #[inline]
+    fn endpoint(&self, side: Side) -> Endpoint {
+        let port = match side {
+            Side::Low => self.rest() >> 32,
+            Side::High => self.rest() >> 16,
+        };
+        Endpoint::new(self.address(side), port as u16)
+    }
+
+    fn address(&self, side: Side) -> IpAddr;
+
+    /// What of the key is no address: ports and protocol.
+    fn rest(&self) -> u64;
 
     /// A key in the general form, where it is of this family.
     fn compact(key: &FlowKey) -> Option<Self>;
@@ -72,10 +100,18 @@ impl PartialEq for V4 {
 }
 
 impl CompactKey for V4 {
-    fn flow_key(&self) -> FlowKey {
-        let [low, high] = [self.addresses >> 32, self.addresses]
-            .map(|address| IpAddr::V4(Ipv4Addr::from(address as u32)));
-        flow_key([low, high], self.rest)
+    #[inline]
+    fn address(&self, side: Side) -> IpAddr {
+        let address = match side {
+            Side::Low => self.addresses >> 32,
+            Side::High => self.addresses,
+        };
+        IpAddr::V4(Ipv4Addr::from(address as u32))
+    }
+
+    #[inline]
+    fn rest(&self) -> u64 {
+        self.rest
     }
 
     fn compact(key: &FlowKey) -> Option<Self> {
@@ -122,10 +158,19 @@ impl PartialEq for V6 {
 }
 
 impl CompactKey for V6 {
-    fn flow_key(&self) -> FlowKey {
+    #[inline]
+    fn address(&self, side: Side) -> IpAddr {
         let [a, b, c, d] = self.addresses.map(u128::from);
-        let address = |high, low| IpAddr::V6(Ipv6Addr::from(high << 64 | low));
-        flow_key([address(a, b), address(c, d)], self.rest)
+        let address = match side {
+            Side::Low => a << 64 | b,
+            Side::High => c << 64 | d,
+        };
+        IpAddr::V6(Ipv6Addr::from(address))
+    }
+
+    #[inline]
+    fn rest(&self) -> u64 {
+        self.rest
     }
 
     fn compact(key: &FlowKey) -> Option<Self> {
@@ -152,19 +197,9 @@ fn rest(ports: [u16; 2], protocol: u16) -> u64 {
     u64::from(ports[0]) << 32 | u64::from(ports[1]) << 16 | u64::from(protocol)
 }
 
-fn flow_key([low, high]: [IpAddr; 2], rest: u64) -> FlowKey {
-    let five_tuple = FiveTuple {
-        protocol: protocol_from(rest as u16),
-        source: Endpoint::new(low, (rest >> 32) as u16),
-        destination: Endpoint::new(high, (rest >> 16) as u16),
-    };
-    FlowKey::new(&five_tuple).0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::Protocol;
 
     #[test]
     fn keys_come_back_in_the_general_form() {

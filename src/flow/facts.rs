@@ -1,7 +1,8 @@
 //! All that was seen of one flow, in plain fields: what the record packs.
 
 use super::InitiatorBasis;
-use super::key::{FlowKey, Side, SidedPosition};
+use super::compact::CompactKey;
+use super::key::{Side, SidedPosition};
 use super::opening::{MAX_OPENINGS_PER_FLOW, Opening};
 use crate::net::{Protocol, ServicePorts, Timestamp};
 
@@ -46,7 +47,7 @@ impl FlowFacts<'_> {
     /// a service (TCP joined mid-stream, or UDP seen from the answer on); else by the first packet.
     pub(super) fn initiator(
         &self,
-        key: &FlowKey,
+        key: &impl CompactKey,
         services: &ServicePorts,
     ) -> (Side, InitiatorBasis) {
         let protocol = key.protocol();

@@ -77,7 +77,7 @@ impl IcmpErrors {
     }
 
     /// Every flow that is quoted with the side that sent what is quoted, in no particular order.
-    pub fn quoted(&self) -> impl Iterator<Item = ((FlowKey, Side), IcmpErrorSeen)> {
+    pub fn seen(&self) -> impl Iterator<Item = ((FlowKey, Side), IcmpErrorSeen)> {
         self.quoted.iter().map(|(key, seen)| (*key, *seen))
     }
 
@@ -95,6 +95,11 @@ impl IcmpErrors {
     /// Errors that quote packets of `five_tuple`'s direction.
     pub fn quoting(&self, five_tuple: &FiveTuple) -> Option<IcmpErrorSeen> {
         self.quoted.get(&FlowKey::new(five_tuple)).copied()
+    }
+
+    /// The flows that are quoted.
+    pub(super) fn quoted(&self) -> impl Iterator<Item = &FlowKey> {
+        self.quoted.keys().map(|(key, _)| key)
     }
 
     /// Errors that quote either direction of a flow.

@@ -25,5 +25,5 @@ pub use icmp_error::{IcmpErrorSeen, IcmpErrors};
 pub use key::{FlowKey, Side, SidedPosition};
 pub use merge::Renumber;
 pub use opening::Opening;
-pub use resolved::{Flow, IcmpKinds, InitiatorBasis, State};
+pub use resolved::{Flow, IcmpKinds, InitiatorBasis, Resolver, State};
 pub use table::FlowTable;

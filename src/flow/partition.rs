@@ -4,6 +4,7 @@
 use foldhash::fast::SeedableRandomState;
 use hashbrown::HashMap;
 
+use super::Flow;
 use super::apart::Apart;
 use super::arrival::Arrival;
 use super::compact::CompactKey;
@@ -11,6 +12,7 @@ use super::facts::FlowFacts;
 use super::key::FlowKey;
 use super::opening::MAX_OPENINGS_PER_FLOW;
 use super::record::{ApartOf, Record};
+use super::resolved::Resolver;
 use crate::net::Position;
 
 /// A flow as it stands in the table.
@@ -234,19 +236,41 @@ impl<E: Entry> Partition<E> {
         }
     }
 
-    /// Every flow.
+    /// What was seen of every flow.
     pub(super) fn facts(&self) -> impl Iterator<Item = (FlowKey, FlowFacts<'_>)> {
-        self.chunks.iter().flatten().map(|entry| {
-            let key = entry.key().flow_key();
-            (key, entry.record().facts(self.apart_of(entry, &key)))
+        self.entries()
+            .map(|(entry, facts)| (entry.key().flow_key(), facts))
+    }
+
+    /// Every flow from its initiator's side.
+    pub(super) fn flows<Place: Fn(Position) -> Position>(
+        &self,
+        resolver: Resolver<'_, Place>,
+    ) -> impl Iterator<Item = Flow> {
+        self.entries().map(move |(entry, facts)| {
+            resolver.flow(entry.key(), entry.record().is_quoted(), &facts)
         })
     }
 
-    fn apart_of(&self, entry: &E, key: &FlowKey) -> Option<&Apart> {
-        if !entry.record().has_apart() {
-            return None;
+    fn entries(&self) -> impl Iterator<Item = (&E, FlowFacts<'_>)> {
+        self.chunks.iter().flatten().map(|entry| {
+            let apart = entry.record().has_apart().then(|| self.apart_of(entry));
+            (entry, entry.record().facts(apart.flatten()))
+        })
+    }
+
+    #[cold]
+    fn apart_of(&self, entry: &E) -> Option<&Apart> {
+        self.apart.get(&entry.key().flow_key()).map(AsRef::as_ref)
+    }
+
+    /// Takes note that an ICMP error quotes a flow.
+    pub(super) fn set_quoted(&mut self, key: &E::Key, hash: u64) {
+        if let Some(number) = self.find(key, hash)
+            && let Some(entry) = entry_mut(&mut self.chunks, number)
+        {
+            entry.record_mut().set_quoted();
         }
-        self.apart.get(key).map(AsRef::as_ref)
     }
 
     /// Flows with as many openings as are counted.

@@ -40,6 +40,9 @@ const HIGH_OPENS_AT_FIRST: u8 = 16;
 /// Something stands apart.
 const APART: u8 = 32;
 
+/// An ICMP error quotes the flow.
+const QUOTED: u8 = 64;
+
 const OPENS_AT_FIRST: u8 = LOW_OPENS_AT_FIRST | HIGH_OPENS_AT_FIRST;
 
 /// Given where a record must put something apart.
@@ -237,6 +240,15 @@ impl Record {
     /// The same record with its first packet renumbered.
     pub(super) fn renumber(&mut self, new: impl Fn(Position) -> Position) {
         self.first = new(self.first);
+    }
+
+    /// Takes note that an ICMP error quotes the flow.
+    pub(super) fn set_quoted(&mut self) {
+        self.flags |= QUOTED;
+    }
+
+    pub(super) fn is_quoted(&self) -> bool {
+        self.flags & QUOTED != 0
     }
 
     pub(super) fn has_apart(&self) -> bool {

@@ -1,7 +1,10 @@
 //! A flow as the later stages see it: who opened it, and how it went.
 
-use super::IcmpErrorSeen;
-use crate::net::{Endpoint, Position, Protocol, Timestamp};
+use super::compact::CompactKey;
+use super::facts::FlowFacts;
+use super::tcp_state::{self, TcpSeen};
+use super::{IcmpErrorSeen, IcmpErrors};
+use crate::net::{Endpoint, Position, Protocol, ServicePorts, Timestamp};
 
 /// One bidirectional conversation, from the initiator's side.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,6 +69,60 @@ impl Flow {
             initiator_bytes: self.responder_bytes,
             responder_bytes: self.initiator_bytes,
             ..*self
+        }
+    }
+}
+
+/// Reads flows from what was seen of them.
+#[derive(Clone, Copy)]
+pub struct Resolver<'a, Place> {
+    /// Errors laid at the flows they quote.
+    pub errors: &'a IcmpErrors,
+    /// Ports that tell who answers.
+    pub services: &'a ServicePorts,
+    /// Gives the first packet its place in the whole input.
+    pub place: Place,
+}
+
+impl<Place: Fn(Position) -> Position> Resolver<'_, Place> {
+    /// The flow of a key; `quoted` where an ICMP error quotes it.
+    #[inline]
+    pub(super) fn flow(&self, key: &impl CompactKey, quoted: bool, facts: &FlowFacts<'_>) -> Flow {
+        let (side, initiator_basis) = facts.initiator(key, self.services);
+        let (from, to) = (side.index(), side.other().index());
+        let protocol = key.protocol();
+        let icmp_error = quoted.then(|| self.errors.of_flow(&key.flow_key()));
+        let icmp_error = icmp_error.flatten();
+        let tcp = TcpSeen::sides(facts.seen);
+        let (initiator, responder) = (tcp[from], tcp[to]);
+        let answered = facts.packets[from] > 0 && facts.packets[to] > 0;
+        let state = match protocol {
+            Protocol::Tcp => tcp_state::state(initiator, responder),
+            _ if answered => State::Answered,
+            _ if icmp_error.is_some_and(|error| error.unreachable) => State::Unreachable,
+            _ => State::Unanswered,
+        };
+        Flow {
+            protocol,
+            initiator: key.endpoint(side),
+            responder: key.endpoint(side.other()),
+            initiator_basis,
+            first: (self.place)(facts.first.at),
+            last: facts.last,
+            initiator_packets: facts.packets[from],
+            responder_packets: facts.packets[to],
+            initiator_bytes: facts.bytes[from],
+            responder_bytes: facts.bytes[to],
+            connections: facts.connections(),
+            state,
+            handshake_completed: protocol == Protocol::Tcp
+                && tcp_state::handshake_completed(initiator, responder),
+            icmp_error,
+            vlan: facts.vlan,
+            icmp_kinds: match protocol {
+                Protocol::IcmpOther => IcmpKinds(facts.seen),
+                _ => IcmpKinds::default(),
+            },
         }
     }
 }

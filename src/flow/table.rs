@@ -13,10 +13,10 @@ use super::merge::{self, Renumber};
 use super::opening::MAX_OPENINGS_PER_FLOW;
 use super::partition::{Entry, Partition};
 use super::record::Record;
-use super::tcp_state::TcpSeen;
-use super::{Flow, IcmpErrors, IcmpKinds, State, tcp_state};
+use super::resolved::Resolver;
+use super::{Flow, IcmpErrors};
 use crate::decode::Packet;
-use crate::net::{Position, Protocol, ServicePorts};
+use crate::net::Position;
 
 /// Partitions of the table, a power of two: enough for threads to share the merge evenly.
 const PARTITIONS: usize = 64;
@@ -126,21 +126,16 @@ impl<E: Entry> Family<E> {
         }
     }
 
-    /// Lays the packets that wait at their flows. Three passes: what one packet waits for in
-    /// memory, the next ones wait for at the same time.
+    /// Lays the packets that wait at their flows. The slots of all are read first: what one packet
+    /// waits for in memory, the next ones wait for at the same time.
     fn settle(&mut self, seed: &SeedableRandomState) {
         let mut slots = [0; WAITING];
         for (slot, packet) in slots.iter_mut().zip(&self.waiting) {
             *slot = self.partitions[partition(packet.hash)].likely_slot(packet.hash);
         }
-        let mut numbers = [None; WAITING];
-        for ((number, slot), packet) in numbers.iter_mut().zip(slots).zip(&self.waiting) {
-            let partition = &self.partitions[partition(packet.hash)];
-            *number = partition.number_at(slot, &packet.key);
-        }
-        for (number, packet) in numbers.into_iter().zip(&self.waiting) {
+        for (slot, packet) in slots.into_iter().zip(&self.waiting) {
             let partition = &mut self.partitions[partition(packet.hash)];
-            match number {
+            match partition.number_at(slot, &packet.key) {
                 Some(number) => partition.add_to(number, &packet.arrival),
                 None => partition.add(&packet.key, packet.hash, &packet.arrival, seed),
             }
@@ -172,6 +167,13 @@ impl<E: Entry> Family<E> {
             partition.add_to(number, arrival);
         }
         number.is_some()
+    }
+
+    fn mark_quoted(&mut self, key: &FlowKey, seed: &SeedableRandomState) {
+        if let Some(key) = E::Key::compact(key) {
+            let hash = key.hash(seed);
+            self.partitions[partition(hash)].set_quoted(&key, hash);
+        }
     }
 
     fn len(&self) -> usize {
@@ -287,14 +289,21 @@ impl FlowTable {
     }
 
     /// The flows of one partition from their initiators' sides, in no particular order.
-    pub fn flows_of<'a>(
+    pub fn flows_of<'a, Place: Fn(Position) -> Position + Copy + 'a>(
         &'a self,
         partition: usize,
-        errors: &'a IcmpErrors,
-        services: &'a ServicePorts,
+        resolver: Resolver<'a, Place>,
     ) -> impl Iterator<Item = Flow> + 'a {
-        self.facts_of(partition)
-            .map(move |(key, facts)| resolve(&key, &facts, errors, services))
+        let v4 = self.v4.partitions[partition].flows(resolver);
+        v4.chain(self.v6.partitions[partition].flows(resolver))
+    }
+
+    /// Marks the flows that ICMP errors quote, so that the others are not looked up there.
+    pub fn mark_quoted(&mut self, errors: &IcmpErrors) {
+        for key in errors.quoted() {
+            self.v4.mark_quoted(key, &self.seed);
+            self.v6.mark_quoted(key, &self.seed);
+        }
     }
 }
 
@@ -303,48 +312,5 @@ impl std::fmt::Debug for FlowTable {
         out.debug_struct("FlowTable")
             .field("flows", &self.len())
             .finish_non_exhaustive()
-    }
-}
-
-fn resolve(
-    key: &FlowKey,
-    facts: &FlowFacts<'_>,
-    errors: &IcmpErrors,
-    services: &ServicePorts,
-) -> Flow {
-    let (side, initiator_basis) = facts.initiator(key, services);
-    let (from, to) = (side.index(), side.other().index());
-    let protocol = key.protocol();
-    let icmp_error = errors.of_flow(key);
-    let tcp = TcpSeen::sides(facts.seen);
-    let (initiator, responder) = (tcp[from], tcp[to]);
-    let answered = facts.packets[from] > 0 && facts.packets[to] > 0;
-    let state = match protocol {
-        Protocol::Tcp => tcp_state::state(initiator, responder),
-        _ if answered => State::Answered,
-        _ if icmp_error.is_some_and(|error| error.unreachable) => State::Unreachable,
-        _ => State::Unanswered,
-    };
-    Flow {
-        protocol,
-        initiator: key.endpoint(side),
-        responder: key.endpoint(side.other()),
-        initiator_basis,
-        first: facts.first.at,
-        last: facts.last,
-        initiator_packets: facts.packets[from],
-        responder_packets: facts.packets[to],
-        initiator_bytes: facts.bytes[from],
-        responder_bytes: facts.bytes[to],
-        connections: facts.connections(),
-        state,
-        handshake_completed: protocol == Protocol::Tcp
-            && tcp_state::handshake_completed(initiator, responder),
-        icmp_error,
-        vlan: facts.vlan,
-        icmp_kinds: match protocol {
-            Protocol::IcmpOther => IcmpKinds(facts.seen),
-            _ => IcmpKinds::default(),
-        },
     }
 }

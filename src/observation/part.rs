@@ -302,6 +302,7 @@ impl Part {
         self.log.settle();
         let limits = self.limits();
         let without_first = self.fragments.settle(&mut self.flows);
+        self.flows.mark_quoted(&self.errors);
         if without_first > 0 {
             self.undecoded
                 .insert(Undecoded::FragmentWithoutFirst, without_first);

@@ -6,7 +6,7 @@ use super::CaptureRecord;
 use super::capture::{Placement, place};
 use super::log::{LogEntries, Ordered};
 use crate::decode::{LinkProtocol, Undecoded};
-use crate::flow::{Flow, FlowTable, IcmpErrorSeen, IcmpErrors};
+use crate::flow::{Flow, FlowTable, IcmpErrorSeen, IcmpErrors, Resolver};
 use crate::net::{FiveTuple, ServicePorts, Timestamp};
 
 /// Packets and their frame bytes on the wire.
@@ -82,11 +82,12 @@ impl Observation {
         partition: usize,
         services: &'a ServicePorts,
     ) -> impl Iterator<Item = Flow> + 'a {
-        let flows = self.flows.flows_of(partition, &self.errors, services);
-        flows.map(|flow| Flow {
-            first: place(&self.placements, flow.first),
-            ..flow
-        })
+        let resolver = Resolver {
+            errors: &self.errors,
+            services,
+            place: |at| place(&self.placements, at),
+        };
+        self.flows.flows_of(partition, resolver)
     }
 
     /// How many flows there are.

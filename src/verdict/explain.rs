@@ -18,7 +18,7 @@ const SQL_SERVER_BROWSER: u16 = 1434;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
     /// The flow with its verdict.
-    pub judged: FlowVerdict,
+    pub judged: FlowVerdict<'static>,
     /// Ids of the rules that allow it, strongest first.
     pub rules: Vec<String>,
     /// Ids of the rules that come closest, where none allows it.
@@ -57,7 +57,7 @@ impl Judge<'_> {
         port: u16,
     ) -> Explanation {
         let flow = imagined(from, to, protocol, port);
-        let judged = self.verdict(&flow);
+        let judged = self.verdict(&flow).into_owned();
         let (from, to) = (judged.initiator_roles, judged.responder_roles);
         if judged.verdict == Verdict::Unexpected(Reason::RpcUnannounced) {
             let answer = self.lookup.ask(Wanted::Tcp(port), from, to, None);
@@ -87,7 +87,7 @@ impl Judge<'_> {
     }
 
     /// A sentence on a verdict, and the ids of the nearest rules of an unexpected flow.
-    pub fn sentence(&self, judged: &FlowVerdict) -> (String, Vec<String>) {
+    pub fn sentence(&self, judged: &FlowVerdict<'_>) -> (String, Vec<String>) {
         let flow = judged.by_rule();
         let ports = [(judged.flow.responder.port, judged.flow.responder.port)];
         let subject = Subject {

@@ -3,6 +3,7 @@
 //! questions asked of a group. Addresses of one machine (`[hosts]`) count as one.
 
 use std::net::IpAddr;
+use std::ops::Deref;
 
 use hashbrown::{HashMap, HashSet};
 
@@ -64,6 +65,28 @@ impl Seen {
             *known = first.min(*known);
         }
         self.asked.extend(other.asked);
+    }
+}
+
+/// A flow whose direction may be known better than the flow itself tells. It is mostly borrowed:
+/// flows are large, and there are many.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Directed<'f> {
+    /// As it was seen.
+    AsSeen(&'f Flow),
+    /// By what its payload says.
+    Anew(Box<Flow>),
+}
+
+impl Deref for Directed<'_> {
+    type Target = Flow;
+
+    #[inline]
+    fn deref(&self) -> &Flow {
+        match self {
+            Self::AsSeen(flow) => flow,
+            Self::Anew(flow) => flow,
+        }
     }
 }
 
@@ -163,27 +186,22 @@ impl<'a> Facts<'a> {
     }
 
     /// The flow with the client of a TFTP transfer as its initiator, where it is one.
-    pub(super) fn oriented(&self, flow: &Flow) -> Flow {
+    pub(super) fn directed<'f>(&self, flow: &'f Flow) -> Directed<'f> {
         if flow.protocol != Protocol::Udp || self.transfers.is_empty() {
-            return *flow;
+            return Directed::AsSeen(flow);
         }
-        let oriented = if self
-            .transfers
-            .contains_key(&(flow.initiator, flow.responder))
-        {
+        let carries = |from, to| self.transfers.contains_key(&(from, to));
+        let directed = if carries(flow.initiator, flow.responder) {
             *flow
-        } else if self
-            .transfers
-            .contains_key(&(flow.responder, flow.initiator))
-        {
+        } else if carries(flow.responder, flow.initiator) {
             flow.reversed()
         } else {
-            return *flow;
+            return Directed::AsSeen(flow);
         };
-        Flow {
+        Directed::Anew(Box::new(Flow {
             initiator_basis: InitiatorBasis::Request,
-            ..oriented
-        }
+            ..directed
+        }))
     }
 
     /// The transfers that an oriented flow carries.

@@ -7,7 +7,7 @@ use super::accept::{self, Accepted};
 use super::background;
 use super::dhcp::Dhcp;
 use super::ends::{EndLookup, Ends};
-use super::facts::{Facts, Proofs, Seen};
+use super::facts::{Directed, Facts, Proofs, Seen};
 use super::{Basis, Reason, Verdict};
 use crate::evidence::RpcBasis;
 use crate::flow::{Flow, InitiatorBasis};
@@ -34,9 +34,9 @@ pub enum Strictness {
 
 /// A flow with what is said of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct FlowVerdict {
+pub struct FlowVerdict<'f> {
     /// The flow; the client of a TFTP transfer is its initiator.
-    pub flow: Flow,
+    pub flow: Directed<'f>,
     /// What is said of it.
     pub verdict: Verdict,
     /// Indices of the rules that it fits, strongest first.
@@ -53,6 +53,15 @@ pub struct FlowVerdict {
     pub learned: Option<usize>,
 }
 
+/// What is said of a flow.
+struct Said {
+    verdict: Verdict,
+    rules: RuleList,
+    orientation: Orientation,
+    accepted: Accepted,
+    learned: Option<usize>,
+}
+
 /// Which way round the rules of a flow fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Orientation {
@@ -62,11 +71,19 @@ pub enum Orientation {
     Swapped,
 }
 
-impl FlowVerdict {
+impl FlowVerdict<'_> {
+    /// The same verdict with a flow of its own.
+    pub fn into_owned(self) -> FlowVerdict<'static> {
+        FlowVerdict {
+            flow: Directed::Anew(Box::new(*self.flow)),
+            ..self
+        }
+    }
+
     /// The flow in the direction of its rules.
     pub fn by_rule(&self) -> Flow {
         match self.orientation {
-            Orientation::AsSeen => self.flow,
+            Orientation::AsSeen => *self.flow,
             Orientation::Swapped => self.flow.reversed(),
         }
     }
@@ -155,49 +172,61 @@ impl<'a> Judge<'a> {
     }
 
     /// What is said of a flow.
-    pub fn verdict(&mut self, flow: &Flow) -> FlowVerdict {
+    pub fn verdict<'f>(&mut self, flow: &'f Flow) -> FlowVerdict<'f> {
         self.rests_on_others = false;
-        let flow = self.facts.oriented(flow);
-        let ends = self.ends.ends(&flow, &self.facts);
-        let mut judged = FlowVerdict {
-            flow,
+        let directed = self.facts.directed(flow);
+        let flow = &*directed;
+        let ends = self.ends.ends(flow, &self.facts);
+        let said = self.said(flow, &ends);
+        FlowVerdict {
+            flow: directed,
+            verdict: said.verdict,
+            rules: said.rules,
+            orientation: said.orientation,
+            accepted: said.accepted,
+            initiator_roles: ends.initiator.roles,
+            responder_roles: ends.responder.roles,
+            learned: said.learned,
+        }
+    }
+
+    fn said(&mut self, flow: &Flow, ends: &Ends) -> Said {
+        let mut said = Said {
             verdict: Verdict::OutOfScope,
             rules: RuleList::default(),
             orientation: Orientation::AsSeen,
             accepted: Accepted::No,
-            initiator_roles: ends.initiator.roles,
-            responder_roles: ends.responder.roles,
             learned: None,
         };
         if self.site.scope.is_some() {
-            let asked = self.dhcp.stand_ins(&flow, ends);
+            let asked = self.dhcp.stand_ins(flow, *ends);
             if !accept::in_scope(self.site, &asked) {
-                return judged;
+                return said;
             }
         }
-        let answer = self.ask(&flow, &ends);
-        if let Some((explained, orientation)) = self.explained(&flow, &ends, answer) {
-            judged.verdict = Verdict::Expected(explained.basis);
-            judged.rules = explained.rules;
-            judged.orientation = orientation;
+        let answer = self.ask(flow, ends);
+        if let Some((explained, orientation)) = self.explained(flow, ends, answer) {
+            said.verdict = Verdict::Expected(explained.basis);
+            said.rules = explained.rules;
+            said.orientation = orientation;
             let server = match orientation {
                 Orientation::AsSeen => flow.responder,
                 Orientation::Swapped => flow.initiator,
             };
-            judged.learned = self.facts.learned(server, flow.protocol);
-            return judged;
+            said.learned = self.facts.learned(server, flow.protocol);
+            return said;
         }
-        judged.verdict = match (self.background(&flow, &ends), self.strictness) {
+        said.verdict = match (self.background(flow, ends), self.strictness) {
             (Some(kind), Strictness::Normal) => Verdict::Background(kind),
             // A strict audit judges it like any other flow.
             (Some(_), Strictness::Strict) | (None, _) => {
-                Verdict::Unexpected(self.reason(&flow, &ends, answer))
+                Verdict::Unexpected(self.reason(flow, ends, answer))
             }
         };
-        if let Verdict::Unexpected(_) = judged.verdict {
-            judged.accepted = accept::accepted(self.site, &flow, &ends, is_guessed(&flow));
+        if let Verdict::Unexpected(_) = said.verdict {
+            said.accepted = accept::accepted(self.site, flow, ends, is_guessed(flow));
         }
-        judged
+        said
     }
 
     /// What the rules alone say of a flow.

@@ -32,7 +32,7 @@ pub use audit::{
     RuleUse, SiteSummary, Totals,
 };
 pub use explain::Explanation;
-pub use facts::Proofs;
+pub use facts::{Directed, Proofs};
 pub use flow::{FlowVerdict, Judge, Orientation, Strictness};
 pub use reason::{Basis, Reason, RequirementCause, RequirementState, Verdict};
 

@@ -116,7 +116,7 @@ impl Requirements {
     }
 
     /// Takes note of an expected flow.
-    pub fn add(&mut self, judge: &Judge<'_>, judged: &FlowVerdict, attempt: Attempt) {
+    pub fn add(&mut self, judge: &Judge<'_>, judged: &FlowVerdict<'_>, attempt: Attempt) {
         if self.wanted.is_empty() {
             return;
         }
@@ -138,7 +138,7 @@ impl Requirements {
     }
 
     /// Takes note of who sent something.
-    pub fn see(&mut self, judged: &FlowVerdict, facts: &Facts<'_>) {
+    pub fn see(&mut self, judged: &FlowVerdict<'_>, facts: &Facts<'_>) {
         let Some(seen) = &mut self.seen else { return };
         let flow = &judged.flow;
         let sent = [
@@ -399,7 +399,7 @@ fn condition(rules: &[Rule], own: &[u32]) -> Option<String> {
 }
 
 /// The end of a flow that plays the initiator's part in the document.
-fn host_of(rule: &Rule, judged: &FlowVerdict) -> IpAddr {
+fn host_of(rule: &Rule, judged: &FlowVerdict<'_>) -> IpAddr {
     let flow = judged.by_rule();
     let initiator_roles = match judged.orientation {
         super::Orientation::AsSeen => judged.initiator_roles,

@@ -94,7 +94,13 @@ impl<'a> Scenarios<'a> {
     }
 
     /// Takes note of an expected flow; `flow` is it in the direction of its rules.
-    pub fn add(&mut self, judge: &Judge<'_>, judged: &FlowVerdict, flow: &Flow, attempt: Attempt) {
+    pub fn add(
+        &mut self,
+        judge: &Judge<'_>,
+        judged: &FlowVerdict<'_>,
+        flow: &Flow,
+        attempt: Attempt,
+    ) {
         if self.wanted.is_empty() {
             return;
         }
@@ -137,7 +143,13 @@ impl<'a> Scenarios<'a> {
 
     /// Whether the site server reaches a client as such: towards a site system that is a client
     /// too, a stronger rule speaks.
-    fn pushes(&self, judge: &Judge<'_>, judged: &FlowVerdict, from: RoleSet, to: RoleSet) -> bool {
+    fn pushes(
+        &self,
+        judge: &Judge<'_>,
+        judged: &FlowVerdict<'_>,
+        from: RoleSet,
+        to: RoleSet,
+    ) -> bool {
         let Some(strongest) = judged.rules.first() else {
             return false;
         };

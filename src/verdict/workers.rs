@@ -52,9 +52,43 @@ pub(super) fn fold<S: Send>(
     finished.unwrap_or_else(start)
 }
 
+/// Items that a thread takes at once.
+const CHUNK: usize = 128;
+
+/// What comes of every item, in their order, on at most `threads` threads.
+pub(super) fn map<T: Sync, U: Send>(
+    items: &[T],
+    threads: NonZero<usize>,
+    make: impl Fn(&T) -> U + Sync,
+) -> Vec<U> {
+    let chunks: Vec<&[T]> = items.chunks(CHUNK).collect();
+    let mut made = fold(
+        chunks.len(),
+        threads,
+        Vec::new,
+        |made, index| {
+            let chunk: Vec<U> = chunks[index].iter().map(&make).collect();
+            made.push((index, chunk));
+        },
+        |made, other| made.extend(other),
+    );
+    made.sort_unstable_by_key(|(index, _)| *index);
+    made.into_iter().flat_map(|(_, chunk)| chunk).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn items_keep_their_order() {
+        let items: Vec<usize> = (0..1000).collect();
+        for threads in [1, 3] {
+            let threads = NonZero::new(threads).expect("not 0");
+            let doubled = map(&items, threads, |item| item * 2);
+            assert!(doubled.into_iter().eq(items.iter().map(|item| item * 2)));
+        }
+    }
 
     #[test]
     fn every_partition_is_walked_once() {

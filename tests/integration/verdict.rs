@@ -345,7 +345,8 @@ fn every_rule_is_expected(settings: &Settings) {
         judge.observe(&of(settings, sample));
     }
     for sample in &samples {
-        let judged = judge.verdict(&of(settings, sample));
+        let flow = of(settings, sample);
+        let judged = judge.verdict(&flow);
         let rule = &reading.loaded.policy.rules[sample.rule];
         assert!(
             judged.rules.contains(&(sample.rule as u32)),

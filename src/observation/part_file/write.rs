@@ -96,7 +96,7 @@ impl Part {
             (Section::Errors, &self.errors),
             (Section::ErrorsOutside, &self.errors_outside),
         ] {
-            let mut all: Vec<_> = quoted.quoted().collect();
+            let mut all: Vec<_> = quoted.seen().collect();
             all.sort_unstable_by_key(|(of, _)| *of);
             for (of, seen) in &all {
                 out.put(section, |before| errors::write(before, *of, seen))?;

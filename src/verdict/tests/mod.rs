@@ -115,10 +115,11 @@ fn seen_at(seconds: i64, flow: Flow) -> Flow {
 }
 
 /// Judges the last flow, after all were observed.
-fn last_of(loaded: &LoadedSite, proofs: Proofs<'_>, flows: &[Flow]) -> FlowVerdict {
+fn last_of(loaded: &LoadedSite, proofs: Proofs<'_>, flows: &[Flow]) -> FlowVerdict<'static> {
     let mut judge = Judge::new(&loaded.policy, &loaded.site, proofs, Strictness::Normal);
     flows.iter().for_each(|flow| judge.observe(flow));
-    judge.verdict(flows.last().expect("a flow to judge"))
+    let last = flows.last().expect("a flow to judge");
+    judge.verdict(last).into_owned()
 }
 
 fn verdict(loaded: &LoadedSite, flow: Flow) -> Verdict {
