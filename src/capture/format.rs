@@ -37,6 +37,11 @@ const FOREIGN: &[(&[u8], &str, &str)] = &[
         "pipe it in: `bzip2 -dc FILE | portolan COMMAND -`",
     ),
     (b"PK\x03\x04", "zip", UNPACK),
+    (
+        b"\x93portolan-part",
+        "portolan part",
+        "give it to `portolan merge`",
+    ),
     (b"GMBU", "Network Monitor 2", CONVERT),
     (b"RTSS", "Network Monitor 1", CONVERT),
     (b"snoop\0\0\0", "snoop", CONVERT),

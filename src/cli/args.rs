@@ -7,6 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::net::Timestamp;
+use crate::observation::Window;
 use crate::pipeline;
 use crate::report::{self, FORMATS, Format};
 
@@ -55,6 +56,14 @@ pub struct InputArgs {
 }
 
 impl InputArgs {
+    /// Which packets are judged.
+    pub fn window(&self) -> Window {
+        Window {
+            from: self.from,
+            to: self.to,
+        }
+    }
+
     /// How many threads to use: as many as are named, else as many as there are cores.
     pub fn threads(&self) -> NonZeroUsize {
         self.threads.unwrap_or_else(pipeline::all_cores)
@@ -112,7 +121,8 @@ fn report_file(text: &str) -> Result<ReportFile, String> {
     })
 }
 
-fn threads(text: &str) -> Result<NonZeroUsize, String> {
+/// A number of threads.
+pub(super) fn threads(text: &str) -> Result<NonZeroUsize, String> {
     // More than any machine has, and few enough to start.
     text.parse::<NonZeroU16>()
         .map(NonZeroUsize::from)

@@ -8,16 +8,26 @@ use super::errors::Failure;
 use super::progress::ProgressLine;
 use super::terminal::Terminal;
 use crate::capture::{self, ReadError, SourceWarning};
-use crate::observation::{Observation, Window};
+use crate::observation::{CaptureRecord, Observation, Part};
 use crate::pipeline::{self, Cutting, Options};
 use crate::report::units;
 use crate::site::{LoadedSite, Site};
+
+/// Reads the captures, and says what is wrong with them.
+///
+/// # Errors
+/// Where none of them can be read at all.
+pub fn observe(args: &InputArgs, terminal: &Terminal) -> Result<Observation, Failure> {
+    let observation = read(args, terminal)?.finish();
+    tell_problems(observation.captures(), terminal);
+    Ok(observation)
+}
 
 /// Reads the captures.
 ///
 /// # Errors
 /// Where none of them can be read at all.
-pub fn observe(args: &InputArgs, terminal: &Terminal) -> Result<Observation, Failure> {
+pub fn read(args: &InputArgs, terminal: &Terminal) -> Result<Part, Failure> {
     if let (Some(from), Some(to)) = (args.from, args.to)
         && from > to
     {
@@ -29,26 +39,29 @@ pub fn observe(args: &InputArgs, terminal: &Terminal) -> Result<Observation, Fai
     let sources = capture::sources(&args.captures).map_err(Failure::new)?;
     warn(&sources.warnings, terminal);
     let options = Options {
-        window: Window {
-            from: args.from,
-            to: args.to,
-        },
+        window: args.window(),
         accept_truncated: args.accept_truncated,
         threads: args.threads(),
         cutting: Cutting::default(),
     };
-    let observation = {
-        let sizes = sources.list.iter().map(|source| source.size);
-        let shown = terminal.shows_progress() && !args.no_progress;
-        let progress = ProgressLine::new(sizes.sum(), shown);
-        pipeline::observe(&sources, &options, &mut |event| progress.update(event))
-    };
-    for capture in observation.captures() {
+    let sizes = sources.list.iter().map(|source| source.size);
+    let shown = terminal.shows_progress() && !args.no_progress;
+    let progress = ProgressLine::new(sizes.sum(), shown);
+    Ok(pipeline::part(&sources, &options, &mut |event| {
+        progress.update(event)
+    }))
+}
+
+/// Says why captures could not be read to their end.
+pub fn tell_problems<'a>(
+    captures: impl IntoIterator<Item = &'a CaptureRecord>,
+    terminal: &Terminal,
+) {
+    for capture in captures {
         if let Some(problem) = &capture.problem {
             terminal.error(&about(&capture.source, problem));
         }
     }
-    Ok(observation)
 }
 
 /// What was left out, by name; of the files that are something else altogether the first few, the

@@ -7,11 +7,15 @@ mod errors;
 mod explain;
 mod flows;
 mod input;
+mod judged;
+mod merge;
 mod outcome;
 mod overview;
 mod policy;
 mod progress;
+mod shard;
 mod site;
+mod target;
 mod terminal;
 
 use std::ffi::OsString;
@@ -46,7 +50,9 @@ struct Cli {
         value_enum,
         value_name = "WHEN",
         default_value_t,
-        hide_possible_values = true
+        hide_possible_values = true,
+        // Last of all, whatever commands there are.
+        display_order = 900
     )]
     color: Colour,
 }
@@ -55,6 +61,8 @@ struct Cli {
 enum Command {
     Audit(audit::Args),
     Flows(flows::Args),
+    Shard(shard::Args),
+    Merge(merge::Args),
     Explain(explain::Args),
     Policy(policy::Args),
     Site(site::Args),
@@ -77,6 +85,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     let done = match &cli.command {
         Command::Audit(args) => audit::run(args, &terminal),
         Command::Flows(args) => flows::run(args, &terminal),
+        Command::Shard(args) => shard::run(args, &terminal),
+        Command::Merge(args) => merge::run(args, &terminal),
         Command::Explain(args) => explain::run(args, &terminal),
         Command::Policy(args) => policy::run(args, &terminal),
         Command::Site(args) => site::run(args, &terminal),

@@ -46,6 +46,16 @@ impl ProgressLine {
             self.bar.set_message(message);
         }
     }
+
+    /// Says what is read now.
+    pub fn reading(&self, name: &str) {
+        self.bar.set_message(escape::line(name).into_owned());
+    }
+
+    /// Counts bytes.
+    pub fn advance(&self, bytes: u64) {
+        self.bar.inc(bytes);
+    }
 }
 
 impl Drop for ProgressLine {

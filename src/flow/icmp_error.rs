@@ -76,13 +76,19 @@ impl IcmpErrors {
         self.insert((key, side), seen);
     }
 
-    fn insert(&mut self, key: (FlowKey, Side), seen: IcmpErrorSeen) {
+    /// Every flow that is quoted with the side that sent what is quoted, in no particular order.
+    pub fn seen(&self) -> impl Iterator<Item = ((FlowKey, Side), IcmpErrorSeen)> {
+        self.quoted.iter().map(|(key, seen)| (*key, *seen))
+    }
+
+    /// Adds errors that quote what a side of a flow sent.
+    pub fn insert(&mut self, key: (FlowKey, Side), seen: IcmpErrorSeen) {
         if let Some(kept) = self.quoted.get_mut(&key) {
             *kept = kept.merged(seen);
         } else if self.quoted.len() < MAX_QUOTED {
             self.quoted.insert(key, seen);
         } else {
-            self.dropped += seen.count;
+            self.add_dropped(seen.count);
         }
     }
 
@@ -110,13 +116,18 @@ impl IcmpErrors {
         self.dropped
     }
 
+    /// Counts errors that another part counted only.
+    pub fn add_dropped(&mut self, count: u64) {
+        self.dropped = self.dropped.saturating_add(count);
+    }
+
     /// Adds what another part saw.
     pub fn merge(&mut self, mut other: Self) {
         // Merging commutes, so the smaller table moves.
         if self.quoted.len() < other.quoted.len() {
             std::mem::swap(self, &mut other);
         }
-        self.dropped += other.dropped;
+        self.add_dropped(other.dropped);
         for (key, seen) in other.quoted {
             self.insert(key, seen);
         }

@@ -198,6 +198,8 @@ impl IcmpKinds {
     pub const MULTICAST_LISTENER: u8 = 2;
     /// Anything else.
     pub const OTHER: u8 = 4;
+    /// Every kind.
+    pub const ALL: u8 = Self::NEIGHBOUR_DISCOVERY | Self::MULTICAST_LISTENER | Self::OTHER;
 
     /// Whether only link maintenance was seen: neighbour or listener discovery.
     pub fn is_maintenance(self) -> bool {

@@ -50,7 +50,7 @@ impl CaptureRecord {
 }
 
 /// A capture file, or a piece of one, as it stands in a part.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CapturePiece {
     pub(super) order: Order,
     pub(super) record: CaptureRecord,
@@ -67,7 +67,7 @@ pub(super) struct Order {
 }
 
 impl CapturePiece {
-    fn is_of(&self, other: &Self) -> bool {
+    pub(super) fn is_of(&self, other: &Self) -> bool {
         (self.order.first, &self.order.source) == (other.order.first, &other.order.source)
     }
 }
@@ -103,7 +103,7 @@ pub(super) fn place(placements: &[Placement], at: Position) -> Position {
 }
 
 /// Pieces joined into whole captures.
-pub(super) fn join(pieces: Vec<CapturePiece>) -> (Vec<CaptureRecord>, Vec<Placement>) {
+pub(super) fn join(pieces: Vec<CapturePiece>) -> (Vec<CapturePiece>, Vec<Placement>) {
     let mut captures: Vec<CapturePiece> = Vec::new();
     let mut placements = Vec::with_capacity(pieces.len());
     for piece in pieces {
@@ -126,10 +126,7 @@ pub(super) fn join(pieces: Vec<CapturePiece>) -> (Vec<CaptureRecord>, Vec<Placem
             }
         }
     }
-    (
-        captures.into_iter().map(|capture| capture.record).collect(),
-        placements,
-    )
+    (captures, placements)
 }
 
 fn extend(capture: &mut CaptureRecord, next: CaptureRecord) {

@@ -17,12 +17,12 @@ const REASSEMBLY_NS: u64 = 60_000_000_000;
 /// Datagrams share an identification only within addresses and, in IPv4, protocol (RFC 791,
 /// RFC 8200 4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Datagram {
-    source: IpAddr,
-    destination: IpAddr,
+pub(super) struct Datagram {
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
     /// 0 in IPv6, where only the first fragment's counts.
-    protocol: u8,
-    identification: u32,
+    pub(super) protocol: u8,
+    pub(super) identification: u32,
 }
 
 impl Datagram {
@@ -40,26 +40,28 @@ impl Datagram {
     }
 }
 
+/// A fragment that begins a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct First {
-    datagram: Datagram,
-    at: Position,
-    flow: FlowKey,
-    side: Side,
+pub(super) struct First {
+    pub(super) datagram: Datagram,
+    pub(super) at: Position,
+    pub(super) flow: FlowKey,
+    pub(super) side: Side,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Later {
-    datagram: Datagram,
-    at: Position,
-    bytes: u32,
+/// Any other one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Later {
+    pub(super) datagram: Datagram,
+    pub(super) at: Position,
+    pub(super) bytes: u32,
 }
 
 /// Fragments seen, in no particular order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fragments {
-    firsts: Vec<First>,
-    later: Vec<Later>,
+    pub(super) firsts: Vec<First>,
+    pub(super) later: Vec<Later>,
     /// Fragments beyond the bound.
     pub(super) dropped: u64,
 }
@@ -102,13 +104,13 @@ impl Fragments {
 
     /// The packet of a first fragment is in its flow already: past the bound only those that
     /// follow it go without.
-    fn push_first(&mut self, first: First) {
+    pub(super) fn push_first(&mut self, first: First) {
         if self.has_room() {
             self.firsts.push(first);
         }
     }
 
-    fn push_later(&mut self, later: Later) {
+    pub(super) fn push_later(&mut self, later: Later) {
         if self.has_room() {
             self.later.push(later);
         } else {

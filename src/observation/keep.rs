@@ -6,9 +6,9 @@ use crate::net::Timestamp;
 use crate::payload::{dce_rpc, tftp};
 
 /// Most of a datagram that is kept: DHCP messages and TFTP requests fit an Ethernet frame.
-const MAX_DATAGRAM: usize = 1500;
+pub(super) const MAX_DATAGRAM: usize = 1500;
 /// Most of a segment that is kept: as much as IP can carry.
-const MAX_SEGMENT: usize = 65_535;
+pub(super) const MAX_SEGMENT: usize = 65_535;
 /// Most of a bind on a port other than 135: headers and contexts.
 const MAX_BIND: usize = 1500;
 

@@ -7,6 +7,7 @@ mod fragment;
 mod keep;
 mod log;
 mod part;
+mod part_file;
 mod seen;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tests;
 pub use capture::CaptureRecord;
 pub use log::{LogEntries, LogEntry, LogKind, TftpRun, TftpRunKind};
 pub use part::{Part, Piece, Window};
+pub use part_file::{Merging, PartFile, PartFileError, PartHead, Trouble, fuzz_part, is_part_file};
 pub use seen::{LimitReached, Observation, Tally};
 
 /// Part of what a [`CaptureRecord`] says.

@@ -65,19 +65,19 @@ impl<'a> Take<'a> for Add<'_> {
 /// What was seen in a part of the input.
 #[derive(Clone, Debug, Default)]
 pub struct Part {
-    pieces: Vec<CapturePiece>,
+    pub(super) pieces: Vec<CapturePiece>,
     pub(super) window: Window,
-    flows: FlowTable,
-    errors: IcmpErrors,
+    pub(super) flows: FlowTable,
+    pub(super) errors: IcmpErrors,
     /// Errors outside the window: for the trackers, not for the flows.
-    errors_outside: IcmpErrors,
-    fragments: Fragments,
-    log: Log,
-    link: BTreeMap<LinkProtocol, Tally>,
-    icmp_errors: Tally,
-    undecoded: BTreeMap<Undecoded, u64>,
-    total: Tally,
-    snaplen_cut: u64,
+    pub(super) errors_outside: IcmpErrors,
+    pub(super) fragments: Fragments,
+    pub(super) log: Log,
+    pub(super) link: BTreeMap<LinkProtocol, Tally>,
+    pub(super) icmp_errors: Tally,
+    pub(super) undecoded: BTreeMap<Undecoded, u64>,
+    pub(super) total: Tally,
+    pub(super) snaplen_cut: u64,
     last_link_type: Option<LinkType>,
 }
 
@@ -307,8 +307,9 @@ impl Part {
             self.undecoded
                 .insert(Undecoded::FragmentWithoutFirst, without_first);
         }
+        let captures = captures.into_iter();
         Observation {
-            captures,
+            captures: captures.map(|capture| capture.record).collect(),
             flows: self.flows,
             placements,
             errors: self.errors,
@@ -323,8 +324,33 @@ impl Part {
         }
     }
 
+    /// What it says of its captures, or of pieces of them.
+    pub fn captures(&self) -> impl Iterator<Item = &CaptureRecord> {
+        self.pieces.iter().map(|piece| &piece.record)
+    }
+
+    /// Calls the capture of this name by another one.
+    #[must_use]
+    pub fn rename(mut self, name: &str, new: &str) -> Self {
+        let pieces = self.pieces.iter_mut();
+        for piece in pieces.filter(|piece| piece.order.source == name) {
+            new.clone_into(&mut piece.order.source);
+            new.clone_into(&mut piece.record.source);
+            if let Some(problem) = &mut piece.record.problem
+                && let Some(rest) = problem.strip_prefix(name)
+            {
+                *problem = format!("{new}{rest}");
+            }
+        }
+        if self.pieces.is_sorted_by(|a, b| a.order <= b.order) {
+            self
+        } else {
+            Self::merge_all(vec![self], NonZeroUsize::MIN)
+        }
+    }
+
     /// Gives all but pieces and flows their new numbers.
-    fn renumber(&mut self, new: impl Fn(Position) -> Position) {
+    pub(super) fn renumber(&mut self, new: impl Fn(Position) -> Position) {
         self.errors.renumber(&new);
         self.errors_outside.renumber(&new);
         self.fragments.renumber(&new);

@@ -9,7 +9,7 @@ mod plan;
 use std::num::NonZeroUsize;
 use std::thread;
 
-pub use parallel::observe;
+pub use parallel::{observe, part};
 pub use piece::observe_reader;
 pub use plan::Cutting;
 

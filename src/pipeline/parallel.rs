@@ -21,8 +21,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(50);
 /// A worker that reads nothing now.
 const IDLE: usize = usize::MAX;
 
-/// Reads every source. What can't be read stands in the captures of the observation with its
-/// problem, so that nothing is left out silently.
+/// Reads every source, and finishes what was seen: see [`part`].
 ///
 /// # Panics
 /// Where a worker does.
@@ -31,6 +30,15 @@ pub fn observe(
     options: &Options,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Observation {
+    part(sources, options, progress).finish()
+}
+
+/// Reads every source. What can't be read stands in the captures of the part with its problem, so
+/// that nothing is left out silently.
+///
+/// # Panics
+/// Where a worker does.
+pub fn part(sources: &Sources, options: &Options, progress: &mut dyn FnMut(Progress<'_>)) -> Part {
     let Plan { captures, tasks } = Plan::new(sources, options);
     let workers = options.threads.get().min(tasks.len());
     let work = Work {
@@ -65,7 +73,7 @@ pub fn observe(
     });
     let mut parts = joined(&captures, done);
     parts.extend(sources.failed.iter().map(unread));
-    Part::merge_all(parts, options.threads).finish()
+    Part::merge_all(parts, options.threads)
 }
 
 /// What all workers share.

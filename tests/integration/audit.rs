@@ -371,6 +371,8 @@ fn help_of_every_command() {
         "",
         "audit",
         "flows",
+        "shard",
+        "merge",
         "explain",
         "policy",
         "policy list",

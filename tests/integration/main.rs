@@ -13,9 +13,12 @@ mod flows;
 mod generated;
 mod hostile;
 mod merge;
+mod part_file;
+
 mod policy_cli;
 mod policy_documents;
 mod readme;
+mod shard;
 mod site_check;
 mod threads;
 mod verdict;

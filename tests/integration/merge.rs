@@ -100,7 +100,7 @@ fn a_capture_cut_into_files_is_the_same_audit() {
 
 /// What the audit says of these files, without what may differ (`captures`, `frames`, `loss`,
 /// `undecoded`).
-fn audit_of(files: &[&[Record]]) -> Value {
+pub fn audit_of(files: &[&[Record]]) -> Value {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (number, records) in files.iter().enumerate() {
         let file = folder.path().join(format!("{number:02}.pcapng"));
@@ -114,7 +114,7 @@ fn audit_of(files: &[&[Record]]) -> Value {
     report
 }
 
-fn drop_what_may_differ(value: &mut Value) {
+pub fn drop_what_may_differ(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for key in ["captures", "frames", "loss", "undecoded"] {
@@ -242,7 +242,7 @@ fn in_words(entry: &LogEntry<'_>) -> String {
 
 /// Cuts each capture at the given frames and merges the pieces two by two, in an order that `rng`
 /// draws, until one is left.
-fn merged(captures: &[(&str, &[Record])], cuts: &[Vec<usize>], rng: &mut Rng) -> Observation {
+pub fn merged(captures: &[(&str, &[Record])], cuts: &[Vec<usize>], rng: &mut Rng) -> Observation {
     let mut parts = Vec::new();
     for ((name, records), cuts) in captures.iter().zip(cuts) {
         let mut bounds: Vec<usize> = cuts.iter().map(|cut| (*cut).min(records.len())).collect();
@@ -260,7 +260,7 @@ fn merged(captures: &[(&str, &[Record])], cuts: &[Vec<usize>], rng: &mut Rng) ->
     parts.pop().expect("every capture has a piece").finish()
 }
 
-fn read(reader: &mut Reader<File>) -> Vec<Record> {
+pub fn read(reader: &mut Reader<File>) -> Vec<Record> {
     let mut records = Vec::new();
     reader.read(|frame| {
         records.push(Record {

@@ -3,6 +3,9 @@
 
 use std::net::Ipv4Addr;
 
+use portolan::net::Timestamp;
+use portolan::observation::{Part, Piece, Window};
+
 use super::build::encode::{
     ack, arp_request, bind, bind_ack, data, echo, ept_map_request, ept_map_response, error,
     fragments, icmp_unreachable, lldp, oack, packet, read_request, request, spanning_tree, tcp,
@@ -13,6 +16,7 @@ use super::build::{
     ByteOrder, Dhcp, Extension, Ip, Link, Pcap, Pcapng, Recording, Resolution, Segment, Tower,
     Uuid, at, flags, host,
 };
+use super::frames::frame;
 
 /// Fuzz target, file name and content of every seed.
 pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
@@ -32,6 +36,7 @@ pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "reader",
             vec![("steps", vec![1, 0, 7, 2, 0, 0, 0, 9, 3, b'a', 0])],
         ),
+        ("part", vec![("every-section", part())]),
         ("policy", vec![("section", POLICY.into())]),
         ("site", vec![("every-table", SITE.into())]),
         ("tftp", tftp()),
@@ -183,6 +188,73 @@ fn decode() -> Seeds {
         ),
         ("icmpv6-echo", chosen(NULL, &Link::Null.frame(&echo))),
     ]
+}
+
+/// A part file with something in every section: the first fragment and the later one in parts of
+/// their own datagrams, an error outside the window, flows of both families.
+fn part() -> Vec<u8> {
+    let (client, server) = (at("10.1.0.1:5000"), at("10.0.0.1:135"));
+    let (v6, to_v6) = (at("[2001:db8::1]:2070"), at("[2001:db8::2]:69"));
+    let mut out = Recording::new(Link::Vlan(vec![7]));
+    for sequence in [1, 9] {
+        let flags = flags::SYN;
+        out.tcp(
+            client,
+            server,
+            Segment {
+                sequence,
+                flags,
+                ..Segment::default()
+            },
+        );
+    }
+    out.tcp(
+        server,
+        client,
+        Segment {
+            flags: flags::SYN | flags::ACK,
+            ..Segment::default()
+        },
+    );
+    out.udp(v6, to_v6, &read_request("boot.wim", &[("blksize", "1456")]));
+    out.udp(to_v6, v6, &data(1, &[7; 24]));
+    out.udp(to_v6, v6, &data(2, &[7; 24]));
+    out.udp(v6, to_v6, &ack(2));
+    for piece in fragments(
+        client.ip(),
+        server.ip(),
+        17,
+        &udp(client, server, &[0; 40]),
+        24,
+        9,
+    ) {
+        out.packet(&piece);
+    }
+    out.echo(client.ip(), server.ip(), 1);
+    out.frame(lldp([2; 6]));
+    let quoted = packet(client.ip(), server.ip(), 17, &udp(client, server, b"?"));
+    let unreachable = icmp_unreachable(server.ip(), client.ip(), &quoted);
+    out.icmp(server.ip(), client.ip(), &unreachable);
+    let to = Some(Timestamp(out.now_ns));
+    out.wait_ms(1000);
+    out.icmp(server.ip(), client.ip(), &unreachable);
+    let window = Window { from: None, to };
+    let piece = Piece {
+        source: "gate1".to_owned(),
+        format: Some("pcap"),
+        compression: Some("gzip"),
+        first: Timestamp(out.records[0].time_ns),
+        offset: 0,
+    };
+    let mut part = Part::new(piece, window);
+    for (index, record) in out.records.iter().enumerate() {
+        part.add(&[frame(index + 1, record)]);
+    }
+    let problem = "the capture ends inside its last record".to_owned();
+    part.close(out.records.len() as u64, Some(3), Some(problem));
+    let mut file = Vec::new();
+    part.write(window, &mut file).expect("a vector takes it");
+    file
 }
 
 fn tftp() -> Seeds {

@@ -102,6 +102,21 @@ impl TftpRun {
         self.first_block.wrapping_add(self.advance as u16)
     }
 
+    /// Whether packets can make such a run.
+    pub(in crate::observation) fn is_possible(&self) -> bool {
+        let Some(steps) = self.count.checked_sub(1) else {
+            return false;
+        };
+        let (steps, advance) = (u64::from(steps), u64::from(self.advance));
+        match self.kind {
+            TftpRunKind::Data => advance == steps || self.count == u32::MAX,
+            TftpRunKind::Ack => {
+                self.block_length == 0
+                    && (steps..=steps * u64::from(MAX_ACK_STEP)).contains(&advance)
+            }
+        }
+    }
+
     /// Adds `next` if it goes on where this one ends. Only neighbours are compared, so that the
     /// runs of a capture are the same wherever it was cut.
     pub(super) fn join(&mut self, next: &Self) -> bool {

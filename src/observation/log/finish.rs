@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::entry::LogKind;
-use super::flows::{most_of_flow, size};
+use super::flows::{Flows, most_of_flow, size};
 use super::{Log, translate};
 
 /// What is known of a flow while its entries pass by in the order of capture and frame.
@@ -28,18 +28,25 @@ impl Log {
     /// Joins the runs of consecutive pieces, and drops what lies beyond the bound of its flow.
     /// Every part is merged, and the captures stand in their order.
     pub(in crate::observation) fn settle(&mut self) {
-        let joins = |flow| self.flows.runs(flow).is_some_and(|runs| runs.join);
+        self.settle_those(|flows, flow| flows.joins(flow) || flows.is_beyond(flow));
+    }
+
+    /// Joins the runs of consecutive pieces, where their captures are whole and stand in their
+    /// order. Other parts may follow: a flow beyond its bound stays as it is, as what is dropped of
+    /// it depends on them.
+    pub(in crate::observation) fn join_runs(&mut self) {
+        self.settle_those(|flows, flow| flows.joins(flow) && !flows.is_beyond(flow));
+    }
+
+    fn settle_those(&mut self, is_open: impl Fn(&Flows, u32) -> bool) {
         let flows = 0..self.flows.len() as u32;
-        let open = flows.filter(|flow| joins(*flow) || self.flows.is_beyond(*flow));
+        let open = flows.filter(|flow| is_open(&self.flows, *flow));
         let mut open: HashMap<u32, Passed, foldhash::fast::RandomState> =
             open.map(|flow| (flow, Passed::default())).collect();
         if open.is_empty() {
             return;
         }
-        // Frames of a piece ascend, and the pieces of a capture do not overlap.
-        let mut order: Vec<usize> = (0..self.chunks.len()).collect();
-        order.sort_by_key(|chunk| self.chunks[*chunk].0.place());
-        for chunk in order {
+        for chunk in self.chunks_in_order() {
             let mut offset = 0;
             while let Some(next) = self.settle_entry(chunk, offset, &mut open) {
                 offset = next;

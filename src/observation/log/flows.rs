@@ -184,7 +184,6 @@ impl Flows {
     }
 
     /// Counts an entry that was taken before.
-    #[allow(dead_code, reason = "for parts that are read from a file")]
     pub(super) fn restore(&mut self, flow: u32, side: Side, kind: &LogKind<'_>) {
         let bytes = &mut self.list[flow as usize].bytes;
         *bytes = bytes.saturating_add(size(kind));
@@ -214,6 +213,11 @@ impl Flows {
         for runs in &mut self.runs {
             runs.open = [[Open::CLOSED; 2]; 2];
         }
+    }
+
+    /// Whether runs of a flow may go on in others.
+    pub(super) fn joins(&self, flow: u32) -> bool {
+        self.runs(flow).is_some_and(|runs| runs.join)
     }
 
     /// Whether entries of a flow are more than its bound.

@@ -85,7 +85,6 @@ impl Log {
     }
 
     /// Puts back an entry of a part, in the order of [`Log::entries`].
-    #[allow(dead_code, reason = "for parts that are read from a file")]
     pub(super) fn restore(&mut self, at: Position, key: &FlowKey, side: Side, kind: LogKind<'_>) {
         if self.is_full() {
             self.dropped += kind.packets();
@@ -96,21 +95,35 @@ impl Log {
         self.push(flow, side, at, &kind);
     }
 
-    /// All entries: those of a piece in frame order, the pieces in none that means anything.
-    #[allow(dead_code, reason = "for parts that are written to a file")]
+    /// All entries in the order of capture and frame.
     pub(super) fn entries(&self) -> impl Iterator<Item = (Position, &FlowKey, Side, LogKind<'_>)> {
-        self.stored()
+        let order = self.chunks_in_order().into_iter();
+        order
+            .flat_map(|chunk| self.stored_in(&self.chunks[chunk]))
             .map(|(flow, entry)| (entry.at, self.flows.key(flow), entry.side, entry.kind))
     }
 
     /// All entries with their flows, as this log numbers them.
     fn stored(&self) -> impl Iterator<Item = (u32, Stored<'_>)> {
-        self.chunks.iter().flat_map(|(chunk, table)| {
-            chunk.iter().filter_map(|(_, entry)| {
-                let flow = translate(&self.tables, *table, entry.flow)?;
-                (!entry.is_dead).then_some((flow, entry))
-            })
+        self.chunks.iter().flat_map(|chunk| self.stored_in(chunk))
+    }
+
+    fn stored_in<'a>(
+        &'a self,
+        (chunk, table): &'a (Chunk, Table),
+    ) -> impl Iterator<Item = (u32, Stored<'a>)> {
+        chunk.iter().filter_map(|(_, entry)| {
+            let flow = translate(&self.tables, *table, entry.flow)?;
+            (!entry.is_dead).then_some((flow, entry))
         })
+    }
+
+    /// The chunks by capture and frame, and so all their entries: frames of a piece ascend, and the
+    /// pieces of a capture do not overlap.
+    fn chunks_in_order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.chunks.len()).collect();
+        order.sort_by_key(|chunk| self.chunks[*chunk].0.place());
+        order
     }
 
     /// Whether another chunk and another flow would go past the bound.
@@ -200,8 +213,7 @@ impl Log {
         if self.bytes <= MAX_BYTES {
             return;
         }
-        let mut order: Vec<usize> = (0..self.chunks.len()).collect();
-        order.sort_by_key(|index| self.chunks[*index].0.place());
+        let mut order = self.chunks_in_order();
         while self.bytes > MAX_BYTES
             && let Some(index) = order.pop()
         {
