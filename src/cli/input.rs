@@ -36,6 +36,7 @@ pub fn observe(args: &InputArgs, terminal: &Terminal) -> Result<Observation, Fai
         accept_truncated: args.accept_truncated,
         threads: args.threads(),
         cutting: Cutting::default(),
+        max_flows: args.max_flows,
     };
     let observation = {
         let sizes = sources.list.iter().map(|source| source.size);
