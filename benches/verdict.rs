@@ -73,6 +73,8 @@ fn scan() -> Vec<Vec<Flow>> {
             icmp_error: None,
             vlan: None,
             icmp_kinds: IcmpKinds::default(),
+            flows: 1,
+            responders: 1,
         });
     }
     partitions

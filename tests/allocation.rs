@@ -53,7 +53,7 @@ fn second_half(file: &[u8]) -> (u64, usize) {
         first: Timestamp::MAX,
         offset: 0,
     };
-    let mut part = Part::new(piece, Window::default());
+    let mut part = Part::new(piece, Window::default(), usize::MAX);
     let mut reader = reader(file);
     let (mut packets, mut before) = (0, None);
     loop {

@@ -50,6 +50,10 @@ pub struct InputArgs {
     /// does not depend on it
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
+    /// Keep at most this many flows one by one, in about 80 bytes each (IPv6: 120) for every
+    /// thread; those beyond are folded by initiator, responder and responder port, and counted
+    #[arg(long, value_name = "N", default_value_t = pipeline::MAX_FLOWS, value_parser = max_flows)]
+    pub max_flows: usize,
     /// Draw no progress on standard error
     #[arg(long)]
     pub no_progress: bool,
@@ -127,6 +131,13 @@ pub(super) fn threads(text: &str) -> Result<NonZeroUsize, String> {
     text.parse::<NonZeroU16>()
         .map(NonZeroUsize::from)
         .map_err(|_| format!("write a number from 1 to {}", u16::MAX))
+}
+
+fn max_flows(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(flows) if flows > 0 => Ok(flows),
+        _ => Err("write a number of flows, at least 1".to_owned()),
+    }
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

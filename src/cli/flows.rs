@@ -53,8 +53,12 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Outcome, Failure> 
     let site = input::site(&args.site, terminal)?;
     let observation = input::observe(&args.input, terminal)?;
     for hit in observation.limits() {
+        let what = match hit.limit {
+            "max-flows" | "folded-flows" => "folded, and counted where they are",
+            _ => "left out",
+        };
         terminal.warning(&format!(
-            "{}: the bound of {} was reached, {} beyond it are left out",
+            "{}: the bound of {} was reached, {} beyond it are {what}",
             hit.limit, hit.value, hit.reached
         ));
     }
@@ -93,7 +97,9 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Outcome, Failure> 
 }
 
 fn record(flow: &Flow, judged: Judged) -> FlowRecord {
-    let community_id = community_id(flow.protocol, flow.initiator, flow.responder);
+    let port = flow.initiator_port();
+    let community_id =
+        port.and_then(|_| community_id(flow.protocol, flow.initiator, flow.responder));
     FlowRecord::new(flow, community_id, judged)
 }
 

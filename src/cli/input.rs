@@ -43,6 +43,7 @@ pub fn read(args: &InputArgs, terminal: &Terminal) -> Result<Part, Failure> {
         accept_truncated: args.accept_truncated,
         threads: args.threads(),
         cutting: Cutting::default(),
+        max_flows: args.max_flows,
     };
     let sizes = sources.list.iter().map(|source| source.size);
     let shown = terminal.shows_progress() && !args.no_progress;

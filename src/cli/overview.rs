@@ -62,16 +62,16 @@ impl Hosts {
             flows: 0,
         };
         for flow in flows {
-            hosts.flows += 1;
+            hosts.flows += flow.flows;
             hosts.initiators.insert(flow.initiator.address);
             if !answered(flow.state) {
                 continue;
             }
             let server = hosts.servers.entry(flow.responder.address).or_default();
-            server.flows += 1;
+            server.flows += flow.flows;
             server.initiators.insert(flow.initiator.address);
             let service = (flow.protocol, flow.responder.port);
-            *server.services.entry(service).or_default() += 1;
+            *server.services.entry(service).or_default() += flow.flows;
         }
         hosts
     }

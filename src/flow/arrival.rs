@@ -1,7 +1,8 @@
 //! What the table takes from a packet.
 
 use super::IcmpKinds;
-use super::key::{ECHO, ICMP_OTHER, Side, protocol_number};
+use super::facts::FlowFacts;
+use super::key::{ECHO, ICMP_OTHER, Side, SidedPosition, protocol_number};
 use super::opening::Opening;
 use super::tcp_state::TcpSeen;
 use crate::decode::{IcmpKind, Transport};
@@ -37,6 +38,28 @@ pub(super) enum Opens {
 }
 
 impl Arrival {
+    /// What the packet alone says of its flow; its SYN is no opening.
+    pub(super) fn facts(&self) -> FlowFacts<'static> {
+        let first = SidedPosition {
+            at: self.at,
+            side: self.side,
+        };
+        let (mut packets, mut bytes) = ([0; 2], [0; 2]);
+        packets[self.side.index()] = 1;
+        bytes[self.side.index()] = u64::from(self.bytes);
+        FlowFacts {
+            first,
+            opened: self.opener().map(|side| SidedPosition { side, ..first }),
+            last: self.at.time,
+            packets,
+            bytes,
+            opening: None,
+            further: &[],
+            vlan: Some(self.vlan).filter(|vlan| *vlan != 0),
+            seen: self.seen,
+        }
+    }
+
     pub(super) fn opener(&self) -> Option<Side> {
         match self.opens {
             Opens::No => None,

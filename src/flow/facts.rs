@@ -4,6 +4,7 @@ use super::InitiatorBasis;
 use super::compact::CompactKey;
 use super::key::{Side, SidedPosition};
 use super::opening::{MAX_OPENINGS_PER_FLOW, Opening};
+use super::tcp_state::TcpSeen;
 use crate::net::{Protocol, ServicePorts, Timestamp};
 
 /// What was seen of one flow, by side.
@@ -30,6 +31,32 @@ pub struct FlowFacts<'a> {
 }
 
 impl FlowFacts<'_> {
+    /// The same facts with `low` as their low side, of a flow without openings: its sides, or
+    /// those of a key it is laid at, may be the other way round.
+    #[must_use]
+    pub(super) fn seen_from(self, low: Side, protocol: Protocol) -> Self {
+        if low == Side::Low {
+            return self;
+        }
+        let turned = |it: SidedPosition| SidedPosition {
+            side: it.side.other(),
+            ..it
+        };
+        let [low_packets, high_packets] = self.packets;
+        let [low_bytes, high_bytes] = self.bytes;
+        Self {
+            first: turned(self.first),
+            opened: self.opened.map(turned),
+            packets: [high_packets, low_packets],
+            bytes: [high_bytes, low_bytes],
+            seen: match protocol {
+                Protocol::Tcp => self.seen.rotate_left(u32::from(TcpSeen::BITS)),
+                _ => self.seen,
+            },
+            ..self
+        }
+    }
+
     /// All openings, one of them perhaps twice.
     pub(super) fn openings(&self) -> impl Iterator<Item = Opening> {
         self.opening.into_iter().chain(self.further.iter().copied())

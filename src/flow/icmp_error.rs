@@ -102,6 +102,11 @@ impl IcmpErrors {
         self.quoted.keys().map(|(key, _)| key)
     }
 
+    /// Whether no error quotes anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.quoted.is_empty()
+    }
+
     /// Errors that quote either direction of a flow.
     pub(super) fn of_flow(&self, key: &FlowKey) -> Option<IcmpErrorSeen> {
         let [low, high] = [Side::Low, Side::High].map(|side| self.quoted.get(&(*key, side)));

@@ -36,7 +36,7 @@ const FIRST_SLOTS: usize = 16;
 const NUMBER_BITS: u32 = 24;
 const NUMBER: u32 = (1 << NUMBER_BITS) - 1;
 /// Flows that a partition holds at most.
-pub(super) const MAX_FLOWS: usize = NUMBER as usize - 1;
+const MAX_FLOWS: usize = NUMBER as usize - 1;
 
 /// Flows of one family whose hashes begin with the same bits.
 #[derive(Clone)]
@@ -112,21 +112,16 @@ impl<E: Entry> Partition<E> {
         }
     }
 
-    /// Adds a packet to its flow, which may be new.
+    /// Adds a flow that is not there by its first packet.
     #[inline]
-    pub(super) fn add(
+    pub(super) fn add_new(
         &mut self,
         key: &E::Key,
         hash: u64,
         arrival: &Arrival,
         seed: &SeedableRandomState,
     ) {
-        match self.find(key, hash) {
-            Some(number) => self.add_to(number, arrival),
-            None => {
-                self.push(E::new(*key, Record::new(arrival)), hash, seed);
-            }
-        }
+        self.push(E::new(*key, Record::new(arrival)), hash, seed);
     }
 
     /// The number of a flow.
@@ -174,31 +169,59 @@ impl<E: Entry> Partition<E> {
         // The old index is of no use: the flows know their keys.
         self.slots = Vec::new();
         self.slots.resize(wanted, 0);
+        self.fill_slots(seed);
+    }
+
+    /// Fills an index without entries.
+    fn fill_slots(&mut self, seed: &SeedableRandomState) {
         let entries = self.chunks.iter().flatten();
         for (number, entry) in (1..).zip(entries) {
             occupy(&mut self.slots, entry.key().hash(seed), number);
         }
     }
 
-    /// Adds what was seen of a flow elsewhere.
-    pub(super) fn insert(
+    /// Adds a flow that is not there by what was seen of it elsewhere.
+    pub(super) fn insert_new(
         &mut self,
         key: &E::Key,
+        hash: u64,
         facts: &FlowFacts<'_>,
         seed: &SeedableRandomState,
     ) {
-        let hash = key.hash(seed);
-        let number = match self.find(key, hash) {
-            Some(number) => number,
-            None => {
-                self.push(E::new(*key, Record::blank(facts)), hash, seed);
-                self.length as u32 - 1
-            }
-        };
-        self.merge_into(number, facts);
+        self.push(E::new(*key, Record::blank(facts)), hash, seed);
+        self.merge_into(self.length as u32 - 1, facts);
     }
 
-    fn merge_into(&mut self, number: u32, facts: &FlowFacts<'_>) {
+    /// Takes out so many flows, those that came last.
+    pub(super) fn shed(
+        &mut self,
+        count: usize,
+        seed: &SeedableRandomState,
+        mut take: impl FnMut(&FlowKey, &FlowFacts<'_>),
+    ) {
+        for _ in 0..count {
+            let Some(entry) = self.chunks.last_mut().and_then(Vec::pop) else {
+                break;
+            };
+            if self.chunks.last().is_some_and(Vec::is_empty) {
+                self.chunks.pop();
+            }
+            self.length -= 1;
+            let key = entry.key().flow_key();
+            let apart = match entry.record().has_apart() {
+                true => self.apart.remove(&key),
+                false => None,
+            };
+            take(&key, &entry.record().facts(apart.as_deref()));
+        }
+        if count > 0 {
+            self.slots.fill(0);
+            self.fill_slots(seed);
+        }
+    }
+
+    /// Adds what was seen elsewhere of the flow of that number.
+    pub(super) fn merge_into(&mut self, number: u32, facts: &FlowFacts<'_>) {
         if let Some(entry) = entry_mut(&mut self.chunks, number) {
             let mut apart = ApartOfFlow {
                 key: entry.key().flow_key(),
@@ -295,6 +318,11 @@ impl<E: Entry> Partition<E> {
         for apart in self.apart.values_mut() {
             apart.renumber(&new);
         }
+    }
+
+    /// Whether there is no number for another flow.
+    pub(super) fn is_full(&self) -> bool {
+        self.length >= MAX_FLOWS
     }
 
     /// How many flows there are.

@@ -255,7 +255,7 @@ impl Record {
         self.flags & APART != 0
     }
 
-    fn first(&self) -> SidedPosition {
+    pub(super) fn first(&self) -> SidedPosition {
         SidedPosition {
             at: self.first,
             side: side(self.flags, FIRST_HIGH),

@@ -2,6 +2,7 @@
 
 use super::compact::CompactKey;
 use super::facts::FlowFacts;
+use super::key::Side;
 use super::tcp_state::{self, TcpSeen};
 use super::{IcmpErrorSeen, IcmpErrors};
 use crate::net::{Endpoint, Position, Protocol, ServicePorts, Timestamp};
@@ -41,6 +42,12 @@ pub struct Flow {
     pub vlan: Option<u16>,
     /// Kinds of ICMP seen, where the protocol is [`Protocol::IcmpOther`].
     pub icmp_kinds: IcmpKinds,
+    /// How many five-tuples it stands for: 1, or those folded beyond the bound of the table,
+    /// where everything above is the sum of all. The initiator's port is then the lowest of
+    /// them, or that of the first packet where they were not kept.
+    pub flows: u64,
+    /// Addresses of responders that it stands for: 1, or an estimate of those that were folded.
+    pub responders: u64,
 }
 
 impl Flow {
@@ -52,6 +59,11 @@ impl Flow {
     /// Frame bytes on the wire of both sides.
     pub fn bytes(&self) -> u64 {
         self.initiator_bytes + self.responder_bytes
+    }
+
+    /// The port of the initiator; `None` where several five-tuples were folded.
+    pub fn initiator_port(&self) -> Option<u16> {
+        (self.flows == 1).then_some(self.initiator.port)
     }
 
     /// Whether both ends sent something.
@@ -88,11 +100,24 @@ impl<Place: Fn(Position) -> Position> Resolver<'_, Place> {
     /// The flow of a key; `quoted` where an ICMP error quotes it.
     #[inline]
     pub(super) fn flow(&self, key: &impl CompactKey, quoted: bool, facts: &FlowFacts<'_>) -> Flow {
-        let (side, initiator_basis) = facts.initiator(key, self.services);
-        let (from, to) = (side.index(), side.other().index());
-        let protocol = key.protocol();
+        let (side, basis) = facts.initiator(key, self.services);
+        let ends = [key.endpoint(side), key.endpoint(side.other())];
         let icmp_error = quoted.then(|| self.errors.of_flow(&key.flow_key()));
         let icmp_error = icmp_error.flatten();
+        self.between(key.protocol(), ends, (side, basis), icmp_error, facts)
+    }
+
+    /// The flow between initiator, which is that side, and responder.
+    #[inline(always)]
+    pub(super) fn between(
+        &self,
+        protocol: Protocol,
+        [initiator_end, responder_end]: [Endpoint; 2],
+        (side, initiator_basis): (Side, InitiatorBasis),
+        icmp_error: Option<IcmpErrorSeen>,
+        facts: &FlowFacts<'_>,
+    ) -> Flow {
+        let (from, to) = (side.index(), side.other().index());
         let tcp = TcpSeen::sides(facts.seen);
         let (initiator, responder) = (tcp[from], tcp[to]);
         let answered = facts.packets[from] > 0 && facts.packets[to] > 0;
@@ -104,8 +129,8 @@ impl<Place: Fn(Position) -> Position> Resolver<'_, Place> {
         };
         Flow {
             protocol,
-            initiator: key.endpoint(side),
-            responder: key.endpoint(side.other()),
+            initiator: initiator_end,
+            responder: responder_end,
             initiator_basis,
             first: (self.place)(facts.first.at),
             last: facts.last,
@@ -123,6 +148,8 @@ impl<Place: Fn(Position) -> Position> Resolver<'_, Place> {
                 Protocol::IcmpOther => IcmpKinds(facts.seen),
                 _ => IcmpKinds::default(),
             },
+            flows: 1,
+            responders: 1,
         }
     }
 }

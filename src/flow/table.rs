@@ -8,6 +8,7 @@ use foldhash::fast::SeedableRandomState;
 use super::arrival::{Arrival, Opens, Seen};
 use super::compact::{CompactKey, V4, V6, seed};
 use super::facts::FlowFacts;
+use super::folded::{Bounds, Folded, FoldedFacts};
 use super::key::{FlowKey, Side};
 use super::merge::{self, Renumber};
 use super::opening::MAX_OPENINGS_PER_FLOW;
@@ -32,6 +33,16 @@ pub struct FlowTable {
     v4: Family<EntryV4>,
     v6: Family<EntryV6>,
     seed: SeedableRandomState,
+    bound: usize,
+    beyond: Beyond,
+}
+
+/// Where flows go that the table has no room for.
+#[derive(Clone)]
+struct Beyond {
+    /// How many more flows may stand in the table one by one.
+    room: usize,
+    folded: Folded,
 }
 
 /// The flows of one address family.
@@ -96,11 +107,7 @@ entry!(EntryV6, V6);
 
 impl Default for FlowTable {
     fn default() -> Self {
-        Self {
-            v4: Family::default(),
-            v6: Family::default(),
-            seed: seed(),
-        }
+        Self::bounded(usize::MAX)
     }
 }
 
@@ -115,38 +122,80 @@ impl<E: Entry> Default for Family<E> {
 
 impl<E: Entry> Family<E> {
     #[inline(always)]
-    fn add(&mut self, key: E::Key, arrival: Arrival, seed: &SeedableRandomState) {
+    fn add(
+        &mut self,
+        key: E::Key,
+        arrival: Arrival,
+        seed: &SeedableRandomState,
+        beyond: &mut Beyond,
+    ) {
         self.waiting.push(Waiting {
             key,
             hash: key.hash(seed),
             arrival,
         });
         if self.waiting.len() == WAITING {
-            self.settle(seed);
+            self.settle(seed, beyond);
         }
     }
 
     /// Lays the packets that wait at their flows. The slots of all are read first: what one packet
     /// waits for in memory, the next ones wait for at the same time.
-    fn settle(&mut self, seed: &SeedableRandomState) {
+    fn settle(&mut self, seed: &SeedableRandomState, beyond: &mut Beyond) {
         let mut slots = [0; WAITING];
         for (slot, packet) in slots.iter_mut().zip(&self.waiting) {
             *slot = self.partitions[partition(packet.hash)].likely_slot(packet.hash);
         }
         for (slot, packet) in slots.into_iter().zip(&self.waiting) {
             let partition = &mut self.partitions[partition(packet.hash)];
-            match partition.number_at(slot, &packet.key) {
+            let number = partition.number_at(slot, &packet.key);
+            match number.or_else(|| partition.find(&packet.key, packet.hash)) {
                 Some(number) => partition.add_to(number, &packet.arrival),
-                None => partition.add(&packet.key, packet.hash, &packet.arrival, seed),
+                None if beyond.take_room(partition.is_full()) => {
+                    partition.add_new(&packet.key, packet.hash, &packet.arrival, seed);
+                }
+                None => beyond.fold(&packet.key.flow_key(), &packet.arrival),
             }
         }
         self.waiting.clear();
     }
 
-    /// Adds what was seen of a flow elsewhere, if it is of this family.
-    fn insert(&mut self, key: &FlowKey, facts: &FlowFacts<'_>, seed: &SeedableRandomState) {
-        if let Some(key) = E::Key::compact(key) {
-            self.partitions[partition(key.hash(seed))].insert(&key, facts, seed);
+    /// Adds what was seen of a flow elsewhere, if it is of this family, and there or room for it.
+    fn insert(
+        &mut self,
+        key: &FlowKey,
+        facts: &FlowFacts<'_>,
+        seed: &SeedableRandomState,
+        beyond: &mut Beyond,
+    ) -> bool {
+        let Some(key) = E::Key::compact(key) else {
+            return false;
+        };
+        let hash = key.hash(seed);
+        let partition = &mut self.partitions[partition(hash)];
+        match partition.find(&key, hash) {
+            Some(number) => partition.merge_into(number, facts),
+            None if beyond.take_room(partition.is_full()) => {
+                partition.insert_new(&key, hash, facts, seed);
+            }
+            None => return false,
+        }
+        true
+    }
+
+    fn holds(&self, key: &FlowKey, seed: &SeedableRandomState) -> bool {
+        E::Key::compact(key).is_some_and(|key| {
+            let hash = key.hash(seed);
+            self.partitions[partition(hash)].find(&key, hash).is_some()
+        })
+    }
+
+    /// Folds flows until `kept` of every `all` are left, from all partitions alike.
+    fn shed(&mut self, kept: usize, all: usize, seed: &SeedableRandomState, folded: &mut Folded) {
+        for partition in self.partitions.iter_mut() {
+            let length = partition.len();
+            let left = (length as u128 * kept as u128 / all as u128) as usize;
+            partition.shed(length - left, seed, |key, facts| folded.add(key, facts));
         }
     }
 
@@ -181,6 +230,28 @@ impl<E: Entry> Family<E> {
     }
 }
 
+impl Beyond {
+    fn new(room: usize) -> Self {
+        Self {
+            room,
+            folded: Folded::default(),
+        }
+    }
+
+    /// Takes the room for another flow; `false` where there is none.
+    #[inline]
+    fn take_room(&mut self, full: bool) -> bool {
+        let is_room = self.room > 0 && !full;
+        self.room -= usize::from(is_room);
+        is_room
+    }
+
+    #[cold]
+    fn fold(&mut self, key: &FlowKey, arrival: &Arrival) {
+        self.folded.add(key, &arrival.facts());
+    }
+}
+
 /// The bits of a hash that no index uses, nor its tags.
 #[inline(always)]
 fn partition(hash: u64) -> usize {
@@ -193,6 +264,22 @@ impl FlowTable {
     /// How many partitions the flows stand in.
     pub const PARTITIONS: usize = PARTITIONS;
 
+    /// A table in which at most `bound` flows stand one by one; those beyond are folded.
+    pub fn bounded(bound: usize) -> Self {
+        Self {
+            v4: Family::default(),
+            v6: Family::default(),
+            seed: seed(),
+            bound,
+            beyond: Beyond::new(bound),
+        }
+    }
+
+    /// How many flows may stand one by one.
+    pub fn bound(&self) -> usize {
+        self.bound
+    }
+
     /// Adds a packet of `bytes` on the wire to its flow; `false` where it belongs to none by
     /// itself (a fragment that begins nothing, an ICMP error).
     #[inline(always)]
@@ -202,14 +289,15 @@ impl FlowTable {
         };
         let arrival = |side| seen.arrival(position, side, bytes, packet.vlan);
         let [from, to] = seen.ports;
+        let (seed, beyond) = (&self.seed, &mut self.beyond);
         match (packet.source, packet.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 let (key, side) = V4::new((source, from), (destination, to), seen.protocol);
-                self.v4.add(key, arrival(side), &self.seed);
+                self.v4.add(key, arrival(side), seed, beyond);
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
                 let (key, side) = V6::new((source, from), (destination, to), seen.protocol);
-                self.v6.add(key, arrival(side), &self.seed);
+                self.v6.add(key, arrival(side), seed, beyond);
             }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
         }
@@ -218,13 +306,13 @@ impl FlowTable {
 
     #[cfg(test)]
     pub(super) fn add_arrival(&mut self, key: V4, arrival: Arrival) {
-        self.v4.add(key, arrival, &self.seed);
+        self.v4.add(key, arrival, &self.seed, &mut self.beyond);
     }
 
     /// Lays the packets that wait at their flows.
     pub fn settle(&mut self) {
-        self.v4.settle(&self.seed);
-        self.v6.settle(&self.seed);
+        self.v4.settle(&self.seed, &mut self.beyond);
+        self.v6.settle(&self.seed, &mut self.beyond);
     }
 
     /// Adds a fragment sent by `side` of a flow; `false` where there is no such flow.
@@ -240,32 +328,84 @@ impl FlowTable {
         };
         self.v4.add_existing(key, &arrival, &self.seed)
             || self.v6.add_existing(key, &arrival, &self.seed)
+            || self.beyond.folded.add_existing(key, &arrival.facts())
     }
 
     /// Adds what was seen of a flow elsewhere.
     pub fn insert(&mut self, key: &FlowKey, facts: &FlowFacts<'_>) {
-        self.v4.insert(key, facts, &self.seed);
-        self.v6.insert(key, facts, &self.seed);
+        let (seed, beyond) = (&self.seed, &mut self.beyond);
+        if !self.v4.insert(key, facts, seed, beyond) && !self.v6.insert(key, facts, seed, beyond) {
+            beyond.folded.add(key, facts);
+        }
+    }
+
+    /// Adds what was folded elsewhere.
+    pub fn insert_folded(&mut self, folded: &FoldedFacts<'_>) {
+        self.beyond.folded.insert(folded);
     }
 
     /// The flows of several parts, each with its positions renumbered, on so many threads. What
-    /// was merged is freed at once: tables of distinct flows never stand there twice.
+    /// was merged is freed at once: tables of distinct flows never stand there twice. The smallest
+    /// of their bounds holds for the whole.
     pub fn merge(parts: Vec<(Self, Renumber<'_>)>, threads: NonZeroUsize) -> Self {
-        let mut merged = Self::default();
+        let bound = parts.iter().map(|(part, _)| part.bound).min();
+        let mut merged = Self::bounded(bound.unwrap_or(usize::MAX));
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        let mut folded = Vec::new();
         for (mut part, new) in parts {
             part.settle();
+            if let Some(new) = new {
+                part.beyond.folded.renumber(new);
+            }
+            folded.push(part.beyond.folded);
             v4.push((part.v4.partitions, new));
             v6.push((part.v6.partitions, new));
         }
         merge::partitions(&mut merged.v4.partitions[..], v4, threads, &merged.seed);
         merge::partitions(&mut merged.v6.partitions[..], v6, threads, &merged.seed);
+        merged.fold_rest(folded);
         merged
     }
 
-    /// How many flows there are.
+    /// Folds what is beyond the bound, together with what the parts folded.
+    fn fold_rest(&mut self, mut parts: Vec<Folded>) {
+        // Merging commutes, so the largest one stays.
+        parts.sort_unstable_by_key(Folded::size);
+        self.beyond.folded = parts.pop().unwrap_or_default();
+        let (bound, standing) = (self.bound, self.v4.len() + self.v6.len());
+        let folded = &mut self.beyond.folded;
+        if standing > bound {
+            self.v4.shed(bound, standing, &self.seed, folded);
+            self.v6.shed(bound, standing, &self.seed, folded);
+        }
+        for part in parts {
+            part.views().for_each(|view| folded.insert(&view));
+        }
+        let (v4, v6, seed) = (&self.v4, &self.v6, &self.seed);
+        let taken = folded.take_standing(|key| v4.holds(key, seed) || v6.holds(key, seed));
+        self.beyond.room = bound.saturating_sub(self.v4.len() + self.v6.len());
+        for flow in taken {
+            self.insert(&flow.key, &flow.facts());
+        }
+    }
+
+    /// How many flows there are, folded ones too: those of the later levels are estimated.
     pub fn len(&self) -> usize {
-        self.v4.len() + self.v6.len()
+        self.v4.len() + self.v6.len() + self.beyond.folded.counts().0 as usize
+    }
+
+    /// How many flows were folded because they were beyond the bound, and how many of them beyond
+    /// what is folded by initiator, responder and responder port.
+    pub fn folded_counts(&self) -> (u64, u64) {
+        self.beyond.folded.counts()
+    }
+
+    /// Past this many flows of initiator, responder and responder port, responders are folded.
+    pub const FOLDED_LIMIT: u64 = Bounds::DEFAULT.pairs as u64;
+
+    /// All that was folded.
+    pub fn folded(&self) -> impl Iterator<Item = FoldedFacts<'_>> {
+        self.beyond.folded.views()
     }
 
     /// Whether there is no flow.
@@ -273,7 +413,7 @@ impl FlowTable {
         self.len() == 0
     }
 
-    /// What was seen of every flow of one partition, in no particular order.
+    /// What was seen of every flow of one partition that stands by itself, in no particular order.
     pub fn facts_of(&self, partition: usize) -> impl Iterator<Item = (FlowKey, FlowFacts<'_>)> {
         let v4 = self.v4.partitions[partition].facts();
         v4.chain(self.v6.partitions[partition].facts())
@@ -294,8 +434,10 @@ impl FlowTable {
         partition: usize,
         resolver: Resolver<'a, Place>,
     ) -> impl Iterator<Item = Flow> + 'a {
+        let folded = self.beyond.folded.views_of(partition, PARTITIONS);
         let v4 = self.v4.partitions[partition].flows(resolver);
         v4.chain(self.v6.partitions[partition].flows(resolver))
+            .chain(folded.map(move |folded| resolver.folded(&folded)))
     }
 
     /// Marks the flows that ICMP errors quote, so that the others are not looked up there.

@@ -82,8 +82,8 @@ pub struct Part {
 }
 
 impl Part {
-    /// An empty part of `piece`.
-    pub fn new(piece: Piece, window: Window) -> Self {
+    /// An empty part of `piece`, in which at most `max_flows` flows stand one by one.
+    pub fn new(piece: Piece, window: Window, max_flows: usize) -> Self {
         let order = Order {
             first: piece.first,
             source: piece.source.clone(),
@@ -108,6 +108,7 @@ impl Part {
                 frames: 0,
             }],
             window,
+            flows: FlowTable::bounded(max_flows),
             ..Self::default()
         }
     }
@@ -363,6 +364,7 @@ impl Part {
             value,
             reached,
         };
+        let (folded, folded_more) = self.flows.folded_counts();
         [
             limit("fragments", Fragments::LIMIT, self.fragments.dropped),
             limit(
@@ -370,12 +372,14 @@ impl Part {
                 IcmpErrors::LIMIT,
                 self.errors.dropped() + self.errors_outside.dropped(),
             ),
+            limit("folded-flows", FlowTable::FOLDED_LIMIT, folded_more),
             limit("log-bytes", Log::LIMIT, self.log.dropped),
             limit(
                 "log-bytes-per-flow",
                 Log::LIMIT_PER_FLOW,
                 self.log.dropped_of_flow,
             ),
+            limit("max-flows", self.flows.bound() as u64, folded),
             limit(
                 "openings-per-flow",
                 FlowTable::OPENINGS_LIMIT,

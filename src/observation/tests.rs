@@ -37,7 +37,7 @@ fn part(source: &str, first: i64, offset: u64, packets: &[(i64, Vec<u8>)]) -> Pa
         first: Timestamp(first),
         offset,
     };
-    let mut part = Part::new(piece, Window::default());
+    let mut part = Part::new(piece, Window::default(), usize::MAX);
     for (index, (time, data)) in packets.iter().enumerate() {
         part.add(&[Frame {
             number: index as u64 + 1,
@@ -170,7 +170,7 @@ fn packets_outside_the_window_reach_the_trackers_alone() {
         from: Some(Timestamp(5)),
         to: None,
     };
-    let mut part = Part::new(piece, window);
+    let mut part = Part::new(piece, window, usize::MAX);
     let data = udp((CLIENT, 2000), (SERVER, 69), 0, b"\0\x01f\0octet\0");
     let frame = |time, data| Frame {
         number: 1,

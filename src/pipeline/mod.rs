@@ -27,7 +27,12 @@ pub struct Options {
     pub threads: NonZeroUsize,
     /// How files are cut for them.
     pub cutting: Cutting,
+    /// Flows that each part of the input, and the whole, holds one by one; those beyond are folded.
+    pub max_flows: usize,
 }
+
+/// Where nothing else is said: 1.6 GB of flows between IPv4 addresses.
+pub const MAX_FLOWS: usize = 20_000_000;
 
 impl Default for Options {
     /// Everything is judged, on all cores.
@@ -37,6 +42,7 @@ impl Default for Options {
             accept_truncated: false,
             threads: all_cores(),
             cutting: Cutting::default(),
+            max_flows: MAX_FLOWS,
         }
     }
 }

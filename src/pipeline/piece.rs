@@ -47,7 +47,7 @@ pub(super) fn begin<R: Read>(
         first: first.unwrap_or(Timestamp::MAX),
         offset: reader.piece_offset(),
     };
-    Part::new(piece, options.window)
+    Part::new(piece, options.window, options.max_flows)
 }
 
 /// Reads all frames into `part`. `goes_on` is told how many bytes are read, and whether to read
@@ -89,7 +89,7 @@ pub(super) fn unopened(name: &str, problem: String) -> Part {
         first: Timestamp::MAX,
         offset: 0,
     };
-    let mut part = Part::new(piece, Window::default());
+    let mut part = Part::new(piece, Window::default(), usize::MAX);
     part.close(0, None, Some(problem));
     part
 }

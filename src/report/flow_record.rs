@@ -34,7 +34,7 @@ pub struct FlowRecord {
     pub initiator_bytes: u64,
     /// Frame bytes on the wire sent by the responder.
     pub responder_bytes: u64,
-    /// Openings seen.
+    /// Openings seen; of a folded flow how many flows were folded.
     pub connections: u32,
     /// How it went.
     pub state: &'static str,
@@ -57,7 +57,7 @@ pub struct FlowRecord {
 pub struct FlowEnd {
     /// Address.
     pub address: String,
-    /// Port; null where the protocol has none.
+    /// Port; null where the protocol has none, or several were folded.
     pub port: Option<u16>,
     /// Role ids.
     pub roles: Vec<String>,
@@ -79,15 +79,21 @@ pub struct Judged {
 impl FlowRecord {
     /// The record of a flow.
     pub fn new(flow: &Flow, community_id: Option<String>, judged: Judged) -> Self {
-        let end = |endpoint: Endpoint, roles| FlowEnd {
+        let has_ports = matches!(flow.protocol, Protocol::Tcp | Protocol::Udp);
+        let end = |endpoint: Endpoint, port: Option<u16>, roles| FlowEnd {
             address: endpoint.address.to_string(),
-            port: matches!(flow.protocol, Protocol::Tcp | Protocol::Udp).then_some(endpoint.port),
+            port: port.filter(|_| has_ports),
             roles,
         };
+        let responder_port = Some(flow.responder.port);
         Self {
             protocol: flow.protocol.to_string(),
-            initiator: end(flow.initiator, judged.initiator_roles),
-            responder: end(flow.responder, judged.responder_roles),
+            initiator: end(
+                flow.initiator,
+                flow.initiator_port(),
+                judged.initiator_roles,
+            ),
+            responder: end(flow.responder, responder_port, judged.responder_roles),
             initiator_basis: flow.initiator_basis.code(),
             first: super::model::time(flow.first.time),
             last: super::model::time(flow.last),

@@ -451,6 +451,8 @@ pub(crate) fn flow_records() -> Vec<FlowRecord> {
         icmp_error: None,
         vlan: Some(12),
         icmp_kinds: IcmpKinds(0),
+        flows: 1,
+        responders: 1,
     };
     let echo = Flow {
         protocol: Protocol::IcmpEcho,

@@ -226,23 +226,24 @@ impl<'a> Sums<'a> {
 
     fn add(&mut self, judge: &Judge<'a>, judged: &FlowVerdict<'_>) {
         let flow = &judged.flow;
-        self.totals.flows += 1;
+        let count = flow.flows;
+        self.totals.flows += count;
         let one_sided = flow.state == State::MidStream && !flow.is_two_sided();
-        self.one_sided_flows += u64::from(one_sided);
+        self.one_sided_flows += if one_sided { count } else { 0 };
         self.requirements.see(judged, &judge.facts);
         match judged.verdict {
-            Verdict::OutOfScope => self.totals.out_of_scope += 1,
+            Verdict::OutOfScope => self.totals.out_of_scope += count,
             Verdict::Background(kind) => {
-                self.totals.background += 1;
-                let count = BackgroundCount(1, flow.packets(), flow.bytes());
+                self.totals.background += count;
+                let count = BackgroundCount(count, flow.packets(), flow.bytes());
                 self.background.entry(kind).or_default().merge(count);
             }
             Verdict::Expected(basis) => self.add_expected(judge, judged, basis),
             Verdict::Unexpected(reason) => {
-                let accepted = self.except(judged.accepted);
+                let accepted = self.except(judged.accepted, count);
                 match accepted {
-                    Some(_) => self.totals.accepted += 1,
-                    None => self.totals.unexpected += 1,
+                    Some(_) => self.totals.accepted += count,
+                    None => self.totals.unexpected += count,
                 }
                 let roles = (judged.initiator_roles, judged.responder_roles);
                 self.findings.add(flow, reason, accepted, roles);
@@ -251,13 +252,13 @@ impl<'a> Sums<'a> {
     }
 
     fn add_expected(&mut self, judge: &Judge<'_>, judged: &FlowVerdict<'_>, basis: Basis) {
-        self.totals.expected += 1;
         let count = Count::of(&judged.flow);
+        self.totals.expected += count.flows;
         for rule in judged.rules.iter() {
             self.rules[*rule as usize].merge(count);
         }
         if let Some(endpoint) = judged.learned {
-            self.rpc[endpoint] += 1;
+            self.rpc[endpoint] += count.flows;
         }
         let Some(strongest) = judged.rules.first() else {
             return;
@@ -280,15 +281,15 @@ impl<'a> Sums<'a> {
     }
 
     /// Counts the use of an exception; its index where it accepts the flow.
-    fn except(&mut self, accepted: Accepted) -> Option<usize> {
+    fn except(&mut self, accepted: Accepted, flows: u64) -> Option<usize> {
         match accepted {
             Accepted::No => None,
             Accepted::By(index) => {
-                self.exceptions[index].accepted += 1;
+                self.exceptions[index].accepted += flows;
                 Some(index)
             }
             Accepted::Expired(index) => {
-                self.exceptions[index].expired += 1;
+                self.exceptions[index].expired += flows;
                 None
             }
         }
@@ -516,7 +517,7 @@ impl Judge<'_> {
             last: entry.count.last,
             frames: samples.clone().map(|(at, ..)| *at).collect(),
             community_ids: samples
-                .filter_map(|(_, from, to)| community_id(entry.protocol, *from, *to))
+                .filter_map(|(_, from, to)| community_id(entry.protocol, (*from)?, *to))
                 .collect(),
             nearest_rules: nearest,
             explanation,

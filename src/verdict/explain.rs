@@ -400,5 +400,7 @@ fn imagined(from: IpAddr, to: IpAddr, protocol: Protocol, port: u16) -> Flow {
         icmp_error: None,
         vlan: None,
         icmp_kinds: IcmpKinds::default(),
+        flows: 1,
+        responders: 1,
     }
 }

@@ -91,8 +91,9 @@ pub(super) struct Entry {
     /// Every port.
     pub ports: Vec<(u16, u16)>,
     pub count: Count,
-    /// The first packets of the first ten flows, with their ends.
-    pub samples: Vec<(Position, Endpoint, Endpoint)>,
+    /// The first packets of the first ten flows, with their ends; no initiator where several
+    /// flows were folded, of which each has its own port.
+    pub samples: Vec<(Position, Option<Endpoint>, Endpoint)>,
 }
 
 impl Entry {
@@ -122,7 +123,7 @@ impl Findings {
         accepted: Option<usize>,
         (initiator_roles, responder_roles): (RoleSet, RoleSet),
     ) {
-        self.flows += 1;
+        self.flows += flow.flows;
         let kind = Kind {
             accepted,
             reason,
@@ -249,7 +250,8 @@ impl<'a> Row<'a> {
     }
 
     fn entry(&self) -> Entry {
-        let initiator = |port| Endpoint::new(self.rank.initiator, port);
+        let initiator =
+            |port: Option<u16>| port.map(|port| Endpoint::new(self.rank.initiator, port));
         let of_pair = |pair: &Pair, tally: &Tally<PairSample>| {
             let samples = tally.samples().iter();
             let shown = samples

@@ -19,10 +19,10 @@ const MAX_PORTS: usize = 64;
 const MAX_RESPONDERS: usize = 64;
 
 /// A flow between two hosts, as far as those don't tell it: its first packet, and the ports of
-/// initiator and responder.
-pub(super) type PairSample = (Position, u16, u16);
+/// initiator, unless several were folded, and responder.
+pub(super) type PairSample = (Position, Option<u16>, u16);
 /// A flow of one initiator: its first packet, the initiator's port, the responder and its port.
-type Sample = (Position, u16, IpAddr, u16);
+type Sample = (Position, Option<u16>, IpAddr, u16);
 
 /// The unexpected flows of one initiator under one reason and protocol.
 #[derive(Debug)]
@@ -58,6 +58,9 @@ enum Ports {
 #[derive(Debug, Default)]
 pub(super) struct Folded {
     addresses: AddressSet,
+    /// Addresses that flows folded beyond the bound of the flow table stand for besides their
+    /// own: those of one port, as the others mostly have the same ones.
+    beyond: u64,
     pub roles: RoleSet,
     pub ports: PortSet,
     pub tally: Tally<Sample>,
@@ -66,10 +69,12 @@ pub(super) struct Folded {
 impl Group {
     /// A group of one flow, to a responder with these roles.
     pub fn new(flow: &Flow, roles: RoleSet, responder_roles: RoleSet) -> Self {
-        Self {
+        let mut group = Self {
             roles,
             responders: Responders::Few(vec![Pair::new(flow, responder_roles)]),
-        }
+        };
+        group.stand_for(flow.responders);
+        group
     }
 
     /// Adds a flow to a responder with these roles.
@@ -88,6 +93,7 @@ impl Group {
             Responders::Many(folded) => folded.add(flow, roles),
         }
         self.fold();
+        self.stand_for(flow.responders);
     }
 
     /// Adds the flows of the same initiator that were seen elsewhere.
@@ -113,9 +119,23 @@ impl Group {
         self.fold();
     }
 
+    /// A flow stands for so many responders.
+    fn stand_for(&mut self, responders: u64) {
+        if responders > 1 {
+            self.fold_past(0);
+        }
+        if let Responders::Many(folded) = &mut self.responders {
+            folded.beyond = folded.beyond.max(responders - 1);
+        }
+    }
+
     fn fold(&mut self) {
+        self.fold_past(MAX_RESPONDERS);
+    }
+
+    fn fold_past(&mut self, bound: usize) {
         if let Responders::Few(pairs) = &self.responders
-            && pairs.len() > MAX_RESPONDERS
+            && pairs.len() > bound
         {
             let mut folded = Box::<Folded>::default();
             pairs.iter().for_each(|pair| folded.add_pair(pair));
@@ -174,7 +194,7 @@ impl Pair {
 }
 
 fn pair_sample(flow: &Flow) -> PairSample {
-    (flow.first, flow.initiator.port, flow.responder.port)
+    (flow.first, flow.initiator_port(), flow.responder.port)
 }
 
 impl Ports {
@@ -270,7 +290,7 @@ impl Folded {
         self.addresses.insert(address);
         self.roles = self.roles.union(roles);
         self.ports.insert(port);
-        let sample = (flow.first, flow.initiator.port, address, port);
+        let sample = (flow.first, flow.initiator_port(), address, port);
         self.tally.add(flow, sample);
     }
 
@@ -290,6 +310,7 @@ impl Folded {
 
     fn merge(&mut self, other: Self) {
         self.addresses.merge(other.addresses);
+        self.beyond = self.beyond.max(other.beyond);
         self.roles = self.roles.union(other.roles);
         self.ports.merge(other.ports);
         self.tally.merge(&other.tally);
@@ -297,7 +318,7 @@ impl Folded {
 
     /// How many responders there are.
     pub fn addresses(&self) -> u64 {
-        self.addresses.len()
+        self.addresses.len() + self.beyond
     }
 }
 

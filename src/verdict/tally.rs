@@ -32,7 +32,7 @@ impl Count {
     /// One flow.
     pub fn of(flow: &Flow) -> Self {
         Self {
-            flows: 1,
+            flows: flow.flows,
             packets: flow.packets(),
             bytes: flow.bytes(),
             first: flow.first.time,

@@ -12,6 +12,7 @@ mod fixtures;
 mod flows;
 mod generated;
 mod hostile;
+mod max_flows;
 mod merge;
 mod part_file;
 

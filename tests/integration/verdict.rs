@@ -300,6 +300,8 @@ fn flow(protocol: RuleProtocol, from: IpAddr, to: IpAddr, port: u16, second: i64
         icmp_error: None,
         vlan: None,
         icmp_kinds: IcmpKinds::default(),
+        flows: 1,
+        responders: 1,
     }
 }
 

@@ -22,7 +22,13 @@ pub fn frame(number: usize, record: &Record) -> Frame<'_> {
 
 /// What is seen in the records from `from` up to `to` of a capture of this name. A piece numbers
 /// its frames from 1, as a reader of it does.
-pub fn part(name: &str, records: &[Record], from: usize, to: usize) -> Part {
+pub fn bounded_part(
+    name: &str,
+    records: &[Record],
+    from: usize,
+    to: usize,
+    max_flows: usize,
+) -> Part {
     let piece = Piece {
         source: name.to_owned(),
         format: Some("pcap"),
@@ -30,7 +36,7 @@ pub fn part(name: &str, records: &[Record], from: usize, to: usize) -> Part {
         first: Timestamp(records.first().map_or(i64::MAX, |record| record.time_ns)),
         offset: from as u64,
     };
-    let mut part = Part::new(piece, Window::default());
+    let mut part = Part::new(piece, Window::default(), max_flows);
     let frames: Vec<Frame<'_>> = records[from..to]
         .iter()
         .enumerate()
@@ -41,4 +47,9 @@ pub fn part(name: &str, records: &[Record], from: usize, to: usize) -> Part {
     }
     part.close((to - from) as u64, None, None);
     part
+}
+
+/// The same in a table of any size.
+pub fn part(name: &str, records: &[Record], from: usize, to: usize) -> Part {
+    bounded_part(name, records, from, to, usize::MAX)
 }

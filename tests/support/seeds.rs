@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use portolan::net::Timestamp;
 use portolan::observation::{Part, Piece, Window};
+use portolan::pipeline::MAX_FLOWS;
 
 use super::build::encode::{
     ack, arp_request, bind, bind_ack, data, echo, ept_map_request, ept_map_response, error,
@@ -246,7 +247,7 @@ fn part() -> Vec<u8> {
         first: Timestamp(out.records[0].time_ns),
         offset: 0,
     };
-    let mut part = Part::new(piece, window);
+    let mut part = Part::new(piece, window, MAX_FLOWS);
     for (index, record) in out.records.iter().enumerate() {
         part.add(&[frame(index + 1, record)]);
     }

@@ -36,8 +36,12 @@ pub(super) fn write(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
     undecoded(report, pen)?;
     loss(report, pen)?;
     for limit in &report.limits {
+        let what = match limit.limit {
+            "max-flows" | "folded-flows" => "folded",
+            _ => "only counted",
+        };
         let text = format!(
-            "{}: the bound of {} was reached, {} beyond it are only counted",
+            "{}: the bound of {} was reached, {} beyond it are {what}",
             limit.limit,
             number(limit.value),
             number(limit.reached)

@@ -46,6 +46,32 @@ fn a_scan_of_many_hosts_is_one_entry() {
     assert_eq!(entry.flows, 100_000);
 }
 
+/// As the flow table folds them beyond its bound.
+#[test]
+fn a_flow_that_stands_for_many_counts_as_many() {
+    let loaded = site("");
+    let mut flows: Vec<Flow> = [22, 445]
+        .map(|port| Flow {
+            flows: 3000,
+            responders: 1000,
+            ..tcp("10.9.0.1:50000", &format!("10.0.0.11:{port}"))
+        })
+        .to_vec();
+    flows.push(tcp("10.9.0.1:50001", "10.0.0.12:22"));
+    for _ in 0..flows.len() {
+        let audited = audit(&loaded, Proofs::default(), &flows);
+        let [entry] = audited.unexpected.as_slice() else {
+            panic!("{}", audited.unexpected.len())
+        };
+        assert_eq!((audited.totals.flows, entry.flows), (6001, 6001));
+        assert_eq!(entry.responder.address, None);
+        assert_eq!(entry.responder.addresses, Some(1001));
+        assert_eq!(entry.responder.ports, [(22, 22), (445, 445)]);
+        assert_eq!((entry.frames.len(), entry.community_ids.len()), (3, 1));
+        flows.rotate_left(1);
+    }
+}
+
 #[test]
 fn sixty_four_ports_and_responders_stay_apart() {
     let loaded = site("");

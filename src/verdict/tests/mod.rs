@@ -84,6 +84,8 @@ fn flow(protocol: Protocol, initiator: &str, responder: &str) -> Flow {
         icmp_error: None,
         vlan: None,
         icmp_kinds: IcmpKinds::default(),
+        flows: 1,
+        responders: 1,
     }
 }
 
