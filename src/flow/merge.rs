@@ -19,6 +19,7 @@ pub(super) fn partitions<E: Entry + Send, const N: usize>(
     threads: NonZeroUsize,
     seed: &SeedableRandomState,
 ) {
+    let threads = threads.get().min(merged.len());
     let mut parts: Vec<_> = parts
         .into_iter()
         .map(|(partitions, new)| (partitions.into_iter(), new))
@@ -43,7 +44,7 @@ pub(super) fn partitions<E: Entry + Send, const N: usize>(
         }
     };
     thread::scope(|scope| {
-        for _ in 1..threads.get() {
+        for _ in 1..threads {
             scope.spawn(work);
         }
         work();

@@ -27,6 +27,8 @@ pub(super) struct Record {
     flags: u8,
 }
 
+const _: () = assert!(size_of::<Record>() == 48);
+
 /// The sender of the first packet is the high side.
 const FIRST_HIGH: u8 = 1;
 /// An opening is kept here.

@@ -67,6 +67,8 @@ struct EntryV4 {
     record: Record,
 }
 
+const _: () = assert!(size_of::<EntryV4>() == 64);
+
 /// A flow between two IPv6 addresses.
 #[derive(Clone, Copy)]
 struct EntryV6 {

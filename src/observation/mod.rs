@@ -15,7 +15,9 @@ mod tests;
 pub use capture::CaptureRecord;
 pub use log::{LogEntries, LogEntry, LogKind, TftpRun, TftpRunKind};
 pub use part::{Part, Piece, Window};
-pub use part_file::{Merging, PartFile, PartFileError, PartHead, Trouble, fuzz_part, is_part_file};
+#[doc(hidden)]
+pub use part_file::fuzz_part;
+pub use part_file::{Merging, PartFile, PartFileError, PartHead, Trouble, is_part_file};
 pub use seen::{LimitReached, Observation, Tally};
 
 /// Part of what a [`CaptureRecord`] says.

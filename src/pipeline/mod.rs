@@ -55,7 +55,8 @@ pub fn all_cores() -> NonZeroUsize {
 /// How far reading has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress<'a> {
-    /// Bytes read of all captures, of compressed ones as they lie there. What was read from a place that proves wrong is taken back.
+    /// Bytes read of all captures, of compressed ones as they lie there. What was read from a
+    /// place that proves wrong is taken back.
     pub bytes: u64,
     /// Names of the captures that are being read, each once.
     pub reading: &'a [&'a str],

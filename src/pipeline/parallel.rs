@@ -89,9 +89,31 @@ struct Work<'a> {
 #[derive(Default)]
 struct Done {
     /// Pieces that begin where they should, being the first of their captures.
-    part: Part,
+    parts: Growing,
     /// How the pieces were read, by capture and piece: of those captures that were cut.
     ends: Vec<((usize, usize), End)>,
+}
+
+/// Parts that merge as they come, so that what was seen of many small captures moves a few times
+/// only: each with those before it that are not much larger.
+#[derive(Default)]
+struct Growing {
+    /// With how many parts each was made of.
+    parts: Vec<(usize, Part)>,
+}
+
+impl Growing {
+    fn push(&mut self, part: Part) {
+        let mut last = (1, part);
+        while let Some((made_of, before)) = self.parts.pop_if(|(made_of, _)| *made_of <= last.0) {
+            last = (made_of + last.0, before.merge(last.1));
+        }
+        self.parts.push(last);
+    }
+
+    fn into_parts(self) -> impl Iterator<Item = Part> {
+        self.parts.into_iter().map(|(_, part)| part)
+    }
 }
 
 /// How a piece was read, as long as nobody knows that it begins where it should, or whether the
@@ -137,7 +159,7 @@ impl Work<'_> {
             Err(error) => {
                 chain.ended(task.piece, None);
                 let part = unopened(&source.name, error.to_string());
-                done.part = std::mem::take(&mut done.part).merge(part);
+                done.parts.push(part);
                 return;
             }
         };
@@ -160,7 +182,7 @@ impl Work<'_> {
         if is_first {
             let drops = end.drops.total().filter(|_| next.is_none());
             part.close(end.frames, drops, end.problem.take());
-            done.part = std::mem::take(&mut done.part).merge(part);
+            done.parts.push(part);
         } else {
             end.part = Some(part);
         }
@@ -204,7 +226,7 @@ fn joined(captures: &[Capture<'_>], done: Vec<Done>) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut ends = BTreeMap::new();
     for done in done {
-        parts.push(done.part);
+        parts.extend(done.parts.into_parts());
         ends.extend(done.ends);
     }
     for (index, capture) in captures.iter().enumerate() {
@@ -234,4 +256,20 @@ fn joined(captures: &[Capture<'_>], done: Vec<Done>) -> Vec<Part> {
 
 fn unread(error: &SourceError) -> Part {
     unopened(error.name().unwrap_or("captures"), error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_merge_with_those_of_their_size() {
+        let mut growing = Growing::default();
+        for number in 1..=100_usize {
+            growing.push(unopened("x", String::new()));
+            let made_of: Vec<usize> = growing.parts.iter().map(|(made_of, _)| *made_of).collect();
+            assert_eq!(made_of.iter().sum::<usize>(), number);
+            assert!(made_of.is_sorted_by(|one, next| one > next), "{made_of:?}");
+        }
+    }
 }

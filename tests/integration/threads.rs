@@ -19,7 +19,7 @@ use proptest::test_runner::{Config, TestRunner};
 use crate::command::portolan;
 use crate::merge::{Event, Seen, event, record};
 use crate::support::audited::{audit, boundary_site, report};
-use crate::support::build::{ByteOrder, Pcap, Pcapng, Record, Resolution};
+use crate::support::build::{Bulk, ByteOrder, Pcap, Pcapng, Profile, Record, Resolution};
 use crate::support::shared::shared;
 
 /// Besides one.
@@ -276,6 +276,33 @@ fn a_guess_inside_a_packet_costs_nothing() {
 
 /// As files are cut by the program, but smaller: a guess from so much is right, but for sections
 /// that change what is known of the capture.
+#[test]
+fn generated_traffic() {
+    for profile in [Profile::Site, Profile::Full, Profile::Scan] {
+        let bulk = Bulk {
+            profile,
+            packets: 20_000,
+            ..Bulk::default()
+        };
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("generated.pcap");
+        fs::write(&path, bulk.encode()).expect("writes");
+        let cutting = Cutting {
+            smallest_piece: 64 << 10,
+            ..Cutting::default()
+        };
+        let json = |threads| {
+            let run = run(std::slice::from_ref(&path), threads, cutting);
+            (run.cuts, report(&audit(&SITE, &run.observation), "json"))
+        };
+        let (_, alone) = json(1);
+        for threads in THREADS {
+            let (cuts, together) = json(threads);
+            assert!(cuts > 0 && together == alone, "{threads} threads");
+        }
+    }
+}
+
 #[test]
 fn real_captures() {
     let Some(folder) = shared("captures") else {
