@@ -17,6 +17,8 @@ pub(super) struct Arrival {
     pub(super) bytes: u32,
     /// Outermost VLAN identifier; 0 where there is none.
     pub(super) vlan: u16,
+    /// Whether it is a fragment that begins nothing.
+    pub(super) is_fragment: bool,
     /// Kinds of segments or messages, low side of TCP in the lower half.
     pub(super) seen: u8,
     pub(super) opens: Opens,
@@ -158,6 +160,7 @@ impl Seen {
             side,
             bytes,
             vlan: vlan.unwrap_or(0),
+            is_fragment: false,
             seen: self.bits << (self.shift * side.index() as u8),
             opens: self.opens,
             sequence: self.sequence,

@@ -1,9 +1,9 @@
 //! ICMP errors, laid at the flows they quote. They may come before the flow, or from a part of
 //! the input that never saw it.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::IpAddr;
-
-use hashbrown::HashMap;
 
 use super::key::{FlowKey, Side};
 use crate::decode::IcmpError;
@@ -51,7 +51,7 @@ const MAX_QUOTED: usize = 1 << 20;
 /// ICMP errors by the packets they quote.
 #[derive(Clone, Debug, Default)]
 pub struct IcmpErrors {
-    quoted: HashMap<(FlowKey, Side), IcmpErrorSeen, foldhash::fast::RandomState>,
+    quoted: BTreeMap<(FlowKey, Side), IcmpErrorSeen>,
     /// Errors beyond the bound.
     dropped: u64,
 }
@@ -83,11 +83,20 @@ impl IcmpErrors {
 
     /// Adds errors that quote what a side of a flow sent.
     pub fn insert(&mut self, key: (FlowKey, Side), seen: IcmpErrorSeen) {
-        if let Some(kept) = self.quoted.get_mut(&key) {
-            *kept = kept.merged(seen);
-        } else if self.quoted.len() < MAX_QUOTED {
-            self.quoted.insert(key, seen);
-        } else {
+        match self.quoted.entry(key) {
+            Entry::Occupied(mut kept) => {
+                let kept = kept.get_mut();
+                *kept = kept.merged(seen);
+            }
+            Entry::Vacant(place) => {
+                place.insert(seen);
+            }
+        }
+        // The smallest keys are kept: a key that is dropped once stays dropped, so that neither
+        // order nor grouping shows.
+        if self.quoted.len() > MAX_QUOTED
+            && let Some((_, seen)) = self.quoted.pop_last()
+        {
             self.add_dropped(seen.count);
         }
     }

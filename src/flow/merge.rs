@@ -45,7 +45,8 @@ pub(super) fn partitions<E: Entry + Send, const N: usize>(
     };
     thread::scope(|scope| {
         for _ in 1..threads {
-            scope.spawn(work);
+            // Where the system has no thread left, there is one fewer.
+            let _ = thread::Builder::new().spawn_scoped(scope, work);
         }
         work();
     });

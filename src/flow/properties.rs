@@ -113,6 +113,7 @@ fn packets() -> impl Strategy<Value = Vec<(u16, usize, Arrival)>> {
                         side: Side::high_if(high),
                         bytes,
                         vlan,
+                        is_fragment: false,
                         seen,
                         opens,
                         sequence,

@@ -127,14 +127,17 @@ impl Record {
         }
         self.last = self.last.max(arrival.at.time);
         self.seen |= arrival.seen;
-        self.begin(
-            SidedPosition {
-                at: arrival.at,
-                side: arrival.side,
-            },
-            arrival.vlan,
-            apart,
-        );
+        let first = SidedPosition {
+            at: arrival.at,
+            side: arrival.side,
+        };
+        // A fragment's tag is not kept: it is taken for that of its flow.
+        let vlan = if arrival.is_fragment {
+            self.vlan
+        } else {
+            arrival.vlan
+        };
+        self.begin(first, vlan, apart);
         if let Some(opener) = arrival.opener() {
             let opened = SidedPosition {
                 at: arrival.at,

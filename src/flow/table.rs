@@ -324,6 +324,7 @@ impl FlowTable {
             side,
             bytes,
             vlan: 0,
+            is_fragment: true,
             seen: 0,
             opens: Opens::No,
             sequence: 0,

@@ -122,14 +122,24 @@ impl Fragments {
         self.firsts.len() + self.later.len() < MAX_FRAGMENTS
     }
 
+    /// Adds what another part saw. Past the bound the first ones by capture and frame are kept, as
+    /// if one part had seen them all.
     pub(super) fn merge(&mut self, other: Self) {
         self.dropped += other.dropped;
-        for first in other.firsts {
-            self.push_first(first);
+        self.firsts.extend(other.firsts);
+        self.later.extend(other.later);
+        if self.firsts.len() + self.later.len() <= MAX_FRAGMENTS {
+            return;
         }
-        for later in other.later {
-            self.push_later(later);
-        }
+        let place = |at: Position| (at.capture(), at.frame());
+        let firsts = self.firsts.iter().map(|first| place(first.at));
+        let later = self.later.iter().map(|later| place(later.at));
+        let mut places: Vec<_> = firsts.chain(later).collect();
+        let (_, beyond, _) = places.select_nth_unstable(MAX_FRAGMENTS);
+        self.firsts.retain(|first| place(first.at) < *beyond);
+        let before = self.later.len();
+        self.later.retain(|later| place(later.at) < *beyond);
+        self.dropped += (before - self.later.len()) as u64;
     }
 
     pub(super) fn renumber(&mut self, new: impl Fn(Position) -> Position) {

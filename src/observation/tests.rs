@@ -231,3 +231,29 @@ fn errors_outside_the_window_are_for_the_trackers_alone() {
     };
     assert!(observation.icmp_error(&direction).is_some());
 }
+
+#[test]
+fn a_fragment_before_the_first_takes_no_tag_from_the_flow() {
+    let tagged = |packet: Vec<u8>| {
+        let header = [2; 12].into_iter().chain([0x81, 0, 0, 5, 8, 0]);
+        header.chain(packet).collect::<Vec<u8>>()
+    };
+    let client = (CLIENT, 2000);
+    let first = tagged(udp(client, (SERVER, 69), 0x2000, &[0; 16]));
+    let later = tagged(ipv4(17, CLIENT, SERVER, 3, &[0; 8]));
+    let mut part = part("a", 1, 0, &[]);
+    for (number, data) in [&later, &first].into_iter().enumerate() {
+        part.add(&[Frame {
+            number: number as u64 + 1,
+            time: Timestamp(number as i64 + 1),
+            link_type: LinkType(1),
+            wire_length: data.len() as u32,
+            data,
+        }]);
+    }
+    let flows = flows(&part.finish());
+    assert_eq!(
+        (flows.len(), flows[0].packets(), flows[0].vlan),
+        (1, 2, Some(5))
+    );
+}

@@ -50,23 +50,27 @@ pub fn part(sources: &Sources, options: &Options, progress: &mut dyn FnMut(Progr
     let done = thread::scope(|scope| {
         // Nothing is sent: the channel closes once no worker is left, whatever became of it.
         let (running, all_done) = mpsc::channel::<()>();
-        let handles: Vec<_> = (0..workers)
-            .map(|worker| {
-                let (work, running) = (&work, running.clone());
-                scope.spawn(move || {
-                    let done = work.run(worker);
-                    drop(running);
-                    done
-                })
+        let start = |worker| {
+            let (work, running) = (&work, running.clone());
+            thread::Builder::new().spawn_scoped(scope, move || {
+                let done = work.run(worker);
+                drop(running);
+                done
             })
+        };
+        // Where the system has no thread left, there are fewer.
+        let handles: Vec<_> = (0..workers)
+            .filter_map(|worker| start(worker).ok())
             .collect();
         drop(running);
+        let here = handles.is_empty().then(|| work.run(0));
         while all_done.recv_timeout(PROGRESS_INTERVAL) == Err(RecvTimeoutError::Timeout) {
             work.tell(progress);
         }
         let joined = handles.into_iter().map(|handle| handle.join());
         let done: Vec<Done> = joined
             .map(|done| done.unwrap_or_else(|payload| panic::resume_unwind(payload)))
+            .chain(here)
             .collect();
         work.tell(progress);
         done

@@ -46,7 +46,8 @@ pub(super) fn fold<S: Send>(
     };
     thread::scope(|scope| {
         for _ in 1..threads.get().min(partitions) {
-            scope.spawn(work);
+            // Where the system has no thread left, there is one fewer.
+            let _ = thread::Builder::new().spawn_scoped(scope, work);
         }
         work();
     });
