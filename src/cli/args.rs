@@ -47,7 +47,7 @@ pub struct InputArgs {
     #[arg(long)]
     pub accept_truncated: bool,
     /// Read with at most this many threads, one file too [default: one for each core]; the report
-    /// does not depend on it
+    /// does not depend on it, unless it says in `limits` that a bound was reached
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
     /// Keep at most this many flows one by one, in about 80 bytes each (IPv6: 120) for every
