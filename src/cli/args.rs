@@ -133,7 +133,8 @@ pub(super) fn threads(text: &str) -> Result<NonZeroUsize, String> {
         .map_err(|_| format!("write a number from 1 to {}", u16::MAX))
 }
 
-fn max_flows(text: &str) -> Result<usize, String> {
+/// A bound on flows.
+pub(super) fn max_flows(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(flows) if flows > 0 => Ok(flows),
         _ => Err("write a number of flows, at least 1".to_owned()),

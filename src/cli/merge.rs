@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use super::args::{SiteArgs, threads};
+use super::args::{SiteArgs, max_flows, threads};
 use super::errors::Failure;
 use super::judged::JudgeArgs;
 use super::outcome::Outcome;
@@ -50,6 +50,10 @@ pub struct Args {
     /// depend on it
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<NonZeroUsize>,
+    /// Keep at most this many flows of all parts one by one, in about 80 bytes each (IPv6: 120);
+    /// those beyond are folded by initiator, responder and responder port, and counted
+    #[arg(long, value_name = "N", default_value_t = pipeline::MAX_FLOWS, value_parser = max_flows)]
+    max_flows: usize,
     /// Draw no progress on standard error
     #[arg(long)]
     no_progress: bool,
@@ -113,7 +117,7 @@ fn read(args: &Args, terminal: &Terminal) -> Result<Option<(Part, Window)>, Fail
         return Ok(None);
     }
     let window = first.window();
-    let mut merging = Merging::new(heads).map_err(failure)?;
+    let mut merging = Merging::new(heads, args.max_flows).map_err(failure)?;
     for [(one, part), (other, other_part)] in merging.look_alikes() {
         terminal.warning(&format!(
             "{one} in {part} and {other} in {other_part} look like the same capture: if they are, \

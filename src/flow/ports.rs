@@ -22,6 +22,18 @@ impl Ports {
         Self(Set::One(port))
     }
 
+    /// The ports of a list; `None` where it is empty, or does not rise.
+    pub fn of_list(list: Vec<u16>) -> Option<Self> {
+        let rises = list.windows(2).all(|pair| pair[0] < pair[1]);
+        Some(Self(match list[..] {
+            [only] => Set::One(only),
+            [_, ..] if !rises => return None,
+            [_, ..] if list.len() > LISTED => Set::Many(bitmap(&list)),
+            [_, ..] => Set::Few(list),
+            [] => return None,
+        }))
+    }
+
     /// Whether the port is one of them.
     pub fn contains(&self, port: u16) -> bool {
         match &self.0 {
@@ -138,12 +150,18 @@ mod tests {
             assert!((0..=u16::MAX).all(|port| ports.contains(port) == wanted.contains(&port)));
             assert!(ports.heap_bytes() <= 2 * 8192);
 
+            let listed: Vec<u16> = wanted.iter().copied().collect();
+            assert_eq!(Ports::of_list(listed), Some(ports.clone()));
+
             let odd = ports.clone().retain(|port| port % 2 == 1);
             let odd: Vec<u16> = odd.iter().flat_map(Ports::iter).collect();
             let wanted: Vec<u16> = wanted.into_iter().filter(|port| port % 2 == 1).collect();
             assert_eq!(odd, wanted);
             assert_eq!(ports.clone().retain(|_| true), Some(ports.clone()));
             assert_eq!(ports.retain(|_| false), None);
+        }
+        for wrong in [&[][..], &[1, 1], &[2, 1]] {
+            assert_eq!(Ports::of_list(wrong.to_vec()), None);
         }
     }
 }

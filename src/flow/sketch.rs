@@ -8,6 +8,8 @@ const EXACT: usize = 128;
 /// Registers, 2 to the power of [`BITS`]: a standard error of 3.3 %.
 const REGISTERS: usize = 1 << BITS;
 const BITS: u32 = 10;
+/// The longest run of zeros that the rest of a hash can begin with, and one.
+const MAX_RUN: u32 = 64 - BITS + 1;
 
 /// Distinct hashes, counted. Merging is associative and commutative.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +66,30 @@ impl Sketch {
         }
     }
 
+    /// The sketch that kept these hashes; `None` where it keeps none like that: they must rise.
+    pub fn of_hashes(hashes: Vec<u64>) -> Option<Self> {
+        let rises = hashes.windows(2).all(|pair| pair[0] < pair[1]);
+        (rises && (1..=EXACT).contains(&hashes.len())).then_some(Self::Few(hashes))
+    }
+
+    /// The sketch of these registers; `None` where no hashes give them.
+    pub fn of_registers(registers: &[u8]) -> Option<Self> {
+        let registers: &[u8; REGISTERS] = registers.try_into().ok()?;
+        let possible = registers.iter().all(|run| u32::from(*run) <= MAX_RUN);
+        possible.then(|| Self::Many(Box::new(*registers)))
+    }
+
+    /// The fewest things of which it can be.
+    pub fn at_least(&self) -> u64 {
+        match self {
+            Self::Few(hashes) => hashes.len() as u64,
+            Self::Many(registers) => {
+                let used = registers.iter().filter(|run| **run > 0).count();
+                used.max(EXACT + 1) as u64
+            }
+        }
+    }
+
     /// How many distinct hashes there were, exact up to 128.
     pub fn count(&self) -> u64 {
         let registers = match self {
@@ -86,7 +112,7 @@ impl Sketch {
 
 fn note(registers: &mut [u8; REGISTERS], hash: u64) {
     let register = (hash >> (64 - BITS)) as usize;
-    let run = (hash << BITS).leading_zeros().min(64 - BITS) + 1;
+    let run = (hash << BITS).leading_zeros().min(MAX_RUN - 1) + 1;
     registers[register] = registers[register].max(run as u8);
 }
 
@@ -146,6 +172,25 @@ mod tests {
             let off = of(0..count).count().abs_diff(count);
             assert!(off * 10 <= count, "{count}: off by {off}");
         }
+    }
+
+    #[test]
+    fn what_was_kept_is_taken_back_and_nothing_else() {
+        for count in [1, 128, 129, 5_000] {
+            let sketch = of(0..count);
+            let back = match &sketch {
+                Sketch::Few(hashes) => Sketch::of_hashes(hashes.clone()),
+                Sketch::Many(registers) => Sketch::of_registers(&registers[..]),
+            };
+            assert!((1..=count).contains(&sketch.at_least()));
+            assert_eq!(back, Some(sketch));
+        }
+        let rising: Vec<u64> = (0..129).collect();
+        for wrong in [&[][..], &[1, 1], &[2, 1], &rising] {
+            assert_eq!(Sketch::of_hashes(wrong.to_vec()), None);
+        }
+        assert_eq!(Sketch::of_registers(&[0; REGISTERS - 1]), None);
+        assert_eq!(Sketch::of_registers(&[56; REGISTERS]), None);
     }
 
     #[test]

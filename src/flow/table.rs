@@ -34,6 +34,8 @@ pub struct FlowTable {
     v6: Family<EntryV6>,
     seed: SeedableRandomState,
     bound: usize,
+    /// The smallest bound by which something was folded, here or in a part.
+    folded_at: usize,
     beyond: Beyond,
 }
 
@@ -273,13 +275,14 @@ impl FlowTable {
             v6: Family::default(),
             seed: seed(),
             bound,
+            folded_at: bound,
             beyond: Beyond::new(bound),
         }
     }
 
-    /// How many flows may stand one by one.
-    pub fn bound(&self) -> usize {
-        self.bound
+    /// The smallest bound by which flows were folded, here or in a part; `None` where none are.
+    pub fn folded_at(&self) -> Option<usize> {
+        (self.beyond.folded.size() > 0).then_some(self.folded_at)
     }
 
     /// Adds a packet of `bytes` on the wire to its flow; `false` where it belongs to none by
@@ -342,9 +345,32 @@ impl FlowTable {
         }
     }
 
-    /// Adds what was folded elsewhere.
-    pub fn insert_folded(&mut self, folded: &FoldedFacts<'_>) {
-        self.beyond.folded.insert(folded);
+    /// Takes back what a table folded, just as it was there.
+    pub fn restore_folded(&mut self, folded: &FoldedFacts<'_>) {
+        self.beyond.folded.restore(folded);
+    }
+
+    /// Adds what another table folded, and leaves the flows that stand in it one by one:
+    /// [`Self::settle_folded`] must follow once all is added.
+    pub fn merge_folded(&mut self, other: Self) {
+        self.folded_at = self.folded_at.min(other.folded_at().unwrap_or(usize::MAX));
+        let (mine, mut theirs) = (&mut self.beyond.folded, other.beyond.folded);
+        // Merging commutes, so the larger one stays.
+        if mine.size() < theirs.size() {
+            std::mem::swap(mine, &mut theirs);
+        }
+        theirs.views().for_each(|view| mine.insert(&view));
+    }
+
+    /// Lays folded flows at those of the same five-tuples that stand one by one.
+    pub fn settle_folded(&mut self) {
+        let (v4, v6, seed) = (&self.v4, &self.v6, &self.seed);
+        let folded = &mut self.beyond.folded;
+        let taken = folded.take_standing(|key| v4.holds(key, seed) || v6.holds(key, seed));
+        self.beyond.room = self.bound.saturating_sub(self.v4.len() + self.v6.len());
+        for flow in taken {
+            self.insert(&flow.key, &flow.facts());
+        }
     }
 
     /// The flows of several parts, each with its positions renumbered, on so many threads. What
@@ -353,6 +379,8 @@ impl FlowTable {
     pub fn merge(parts: Vec<(Self, Renumber<'_>)>, threads: NonZeroUsize) -> Self {
         let bound = parts.iter().map(|(part, _)| part.bound).min();
         let mut merged = Self::bounded(bound.unwrap_or(usize::MAX));
+        let folded_at = parts.iter().filter_map(|(part, _)| part.folded_at());
+        merged.folded_at = folded_at.fold(merged.bound, usize::min);
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         let mut folded = Vec::new();
         for (mut part, new) in parts {
@@ -384,12 +412,7 @@ impl FlowTable {
         for part in parts {
             part.views().for_each(|view| folded.insert(&view));
         }
-        let (v4, v6, seed) = (&self.v4, &self.v6, &self.seed);
-        let taken = folded.take_standing(|key| v4.holds(key, seed) || v6.holds(key, seed));
-        self.beyond.room = bound.saturating_sub(self.v4.len() + self.v6.len());
-        for flow in taken {
-            self.insert(&flow.key, &flow.facts());
-        }
+        self.settle_folded();
     }
 
     /// How many flows there are, folded ones too: those of the later levels are estimated.

@@ -13,8 +13,8 @@ impl<Place: Fn(Position) -> Position> Resolver<'_, Place> {
         match folded.folding {
             Folding::InitiatorPorts(ports) => self.of_pair(folded, ports),
             Folding::Responders(spread) | Folding::Ends(spread) => Flow {
-                flows: spread.flows.count().max(1),
-                responders: spread.responders.count().max(1),
+                flows: folded.flows(),
+                responders: folded.estimate(&spread.responders),
                 ..self.sum(folded, folded.initiator, None)
             }
             .opened_often(),

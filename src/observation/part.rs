@@ -379,7 +379,11 @@ impl Part {
                 Log::LIMIT_PER_FLOW,
                 self.log.dropped_of_flow,
             ),
-            limit("max-flows", self.flows.bound() as u64, folded),
+            limit(
+                "max-flows",
+                self.flows.folded_at().unwrap_or_default() as u64,
+                folded,
+            ),
             limit(
                 "openings-per-flow",
                 FlowTable::OPENINGS_LIMIT,

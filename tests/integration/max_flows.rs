@@ -5,13 +5,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use portolan::flow::Flow;
 use portolan::net::Protocol;
-use portolan::observation::{Observation, Part};
+use portolan::observation::{Observation, Part, Window};
+use portolan::pipeline::MAX_FLOWS;
 use portolan::policy::service_ports;
 use portolan::verdict::Audit;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::command::{portolan, portolan_in};
+use crate::command::{fixture, portolan, portolan_in};
+use crate::part_file::{merge_bounded, write};
 use crate::support::audited::{audit, boundary_site, report};
 use crate::support::build::{Link, Pcapng, Record, Recording, Rng, Segment, flags};
 use crate::support::frames::bounded_part;
@@ -92,9 +94,33 @@ fn observed(records: &[Record], parts: usize, max_flows: usize) -> Observation {
         .finish()
 }
 
+/// The same records as captures of their own, each in a part file; merged with another bound.
+fn observed_in_files(records: &[Record], parts: usize, bounds: [usize; 2]) -> Observation {
+    let [shard, merge] = bounds;
+    let files: Vec<_> = captures(records, parts)
+        .map(|(name, records)| bounded_part(&name, records, 0, records.len(), shard))
+        .map(|part| write(part, Window::default()))
+        .collect();
+    merge_bounded(&files, merge).expect("they fit").finish()
+}
+
+/// The records cut evenly into captures.
+fn captures(records: &[Record], count: usize) -> impl Iterator<Item = (String, &[Record])> {
+    let border = move |part: usize| records.len() * part / count;
+    let filled = move |part: &usize| border(*part) < border(part + 1);
+    (0..count).filter(filled).map(move |part| {
+        let records = &records[border(part)..border(part + 1)];
+        (format!("{part}.pcapng"), records)
+    })
+}
+
 /// Everything but the frames and the names of single flows.
 fn comparable(audit: &Audit) -> Value {
-    let mut value: Value = serde_json::from_str(&report(audit, "json")).expect("JSON");
+    comparable_report(&report(audit, "json"))
+}
+
+fn comparable_report(report: &str) -> Value {
+    let mut value: Value = serde_json::from_str(report).expect("JSON");
     value
         .as_object_mut()
         .expect("an object")
@@ -179,6 +205,61 @@ fn the_program_folds_and_says_so() {
         (&whole["limits"], &bounded["limits"]),
         (&serde_json::json!([]), &limit)
     );
+}
+
+/// A shard for every gate, each with the bound, and the merge with it: findings are those of an
+/// audit without one.
+#[test]
+fn merged_parts_of_scans_are_one_audit() {
+    const BOUND: usize = 300;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = |line: &str, status: i32| {
+        let run = portolan_in(folder.path(), line.split(' '));
+        assert_eq!((run.status, run.err.as_str()), (status, ""), "{line}");
+        run.out
+    };
+    std::fs::write(folder.path().join("site.toml"), fixture("boundary.toml")).expect("writes");
+    let records = scans();
+    for (name, records) in captures(&records, 4) {
+        std::fs::write(folder.path().join(name), Pcapng::encode(records)).expect("writes");
+    }
+    let names = "0.pcapng 1.pcapng 2.pcapng 3.pcapng";
+    let judge = "--site site.toml --format json";
+    let whole = comparable_report(&run(&format!("audit {judge} {names}"), 1));
+    let bound = format!("--max-flows {BOUND}");
+    let bounded = run(&format!("audit {judge} {bound} {names}"), 1);
+    assert_eq!(comparable_report(&bounded), whole);
+
+    for (captures, part) in [
+        ("0.pcapng", "a"),
+        ("1.pcapng 3.pcapng", "b"),
+        ("2.pcapng", "c"),
+    ] {
+        run(&format!("shard {bound} {captures} -o {part}.part"), 0);
+    }
+    run(&format!("merge {bound} c.part a.part -o ca.part"), 0);
+    let flows = whole["totals"]["flows"].as_u64().expect("a count");
+    for parts in [
+        "a.part b.part c.part",
+        "c.part b.part a.part",
+        "b.part ca.part",
+    ] {
+        // What a part folded stays so, however much room there is afterwards.
+        for bound in [bound.as_str(), "--max-flows 5000"] {
+            let merged = run(&format!("merge {judge} {bound} {parts}"), 1);
+            assert_eq!(comparable_report(&merged), whole, "{bound} {parts}");
+            let limits: Value = serde_json::from_str(&merged).expect("JSON");
+            let [limit] = &limits["limits"].as_array().expect("a list")[..] else {
+                panic!("{limits}");
+            };
+            assert_eq!(
+                (&limit["limit"], &limit["value"]),
+                (&"max-flows".into(), &BOUND.into())
+            );
+            let folded = limit["reached"].as_u64().expect("a count");
+            assert!((1..=flows - 1).contains(&folded), "{folded}");
+        }
+    }
 }
 
 #[test]
@@ -287,5 +368,12 @@ proptest! {
         prop_assert_eq!(by_pair(&whole), by_pair(&bounded));
         let folded = reached(&bounded, "max-flows").map_or(0, |(_, folded)| folded);
         prop_assert_eq!(folded > 0, whole.flow_count() > bound);
+        for bounds in [[bound, bound], [bound, MAX_FLOWS], [MAX_FLOWS, bound]] {
+            let from_files = observed_in_files(&records, parts, bounds);
+            prop_assert_eq!(by_pair(&whole), by_pair(&from_files));
+            if let Some((value, _)) = reached(&from_files, "max-flows") {
+                prop_assert_eq!(value, bound as u64);
+            }
+        }
     }
 }

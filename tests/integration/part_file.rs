@@ -8,7 +8,7 @@ use portolan::capture::sources;
 use portolan::observation::{
     Merging, Observation, Part, PartFile, PartFileError, Trouble, Window, fuzz_part,
 };
-use portolan::pipeline::{self, Options};
+use portolan::pipeline::{self, MAX_FLOWS, Options};
 use portolan::site::LoadedSite;
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ use crate::support::frames::part;
 use crate::support::seeds;
 use crate::support::shared::captures;
 
-fn write(part: Part, window: Window) -> Vec<u8> {
+pub fn write(part: Part, window: Window) -> Vec<u8> {
     let mut file = Vec::new();
     part.write(window, &mut file).expect("a vector takes it");
     file
@@ -27,10 +27,15 @@ fn write(part: Part, window: Window) -> Vec<u8> {
 
 /// What the part files hold together.
 fn merge(files: &[Vec<u8>]) -> Result<Part, PartFileError> {
+    merge_bounded(files, MAX_FLOWS)
+}
+
+/// The same, in a table of so many flows.
+pub fn merge_bounded(files: &[Vec<u8>], max_flows: usize) -> Result<Part, PartFileError> {
     let open = |number: usize| PartFile::open(&files[number][..], &format!("{number}.part"));
     let files: Vec<_> = (0..files.len()).map(open).collect::<Result<_, _>>()?;
     let heads = files.iter().map(|file| file.head().clone()).collect();
-    let mut merging = Merging::new(heads)?;
+    let mut merging = Merging::new(heads, max_flows)?;
     for (number, file) in files.into_iter().enumerate() {
         merging.add(number, file, &mut |_| {})?;
     }
@@ -149,7 +154,7 @@ fn the_seed_has_every_section() {
         at += 5 + u32::from_le_bytes(*length) as usize + 4;
         sections.push(*section);
     }
-    assert_eq!(sections, (1..=10).collect::<Vec<u8>>());
+    assert_eq!(sections, (1..=11).collect::<Vec<u8>>());
 }
 
 #[test]
@@ -266,14 +271,14 @@ fn copies_of_a_capture_look_alike() {
         let file = PartFile::open(&file[..], "x").expect("a part");
         file.head().clone()
     });
-    let merging = Merging::new(heads.to_vec()).expect("different names");
+    let merging = Merging::new(heads.to_vec(), MAX_FLOWS).expect("different names");
     // Parts of one name are one part to its user.
     assert!(merging.look_alikes().is_empty());
     let second = PartFile::open(&two[..], "y")
         .expect("a part")
         .head()
         .clone();
-    let merging = Merging::new(vec![heads[0].clone(), second]).expect("different names");
+    let merging = Merging::new(vec![heads[0].clone(), second], MAX_FLOWS).expect("different names");
     assert_eq!(merging.look_alikes(), [[("a", "x"), ("b", "y")]]);
 }
 

@@ -5,7 +5,6 @@ use std::net::Ipv4Addr;
 
 use portolan::net::Timestamp;
 use portolan::observation::{Part, Piece, Window};
-use portolan::pipeline::MAX_FLOWS;
 
 use super::build::encode::{
     ack, arp_request, bind, bind_ack, data, echo, ept_map_request, ept_map_response, error,
@@ -191,6 +190,9 @@ fn decode() -> Seeds {
     ]
 }
 
+/// Flows of the seed that are not folded.
+const SEED_FLOWS: usize = 2;
+
 /// A part file with something in every section: the first fragment and the later one in parts of
 /// their own datagrams, an error outside the window, flows of both families.
 fn part() -> Vec<u8> {
@@ -247,7 +249,7 @@ fn part() -> Vec<u8> {
         first: Timestamp(out.records[0].time_ns),
         offset: 0,
     };
-    let mut part = Part::new(piece, window, MAX_FLOWS);
+    let mut part = Part::new(piece, window, SEED_FLOWS);
     for (index, record) in out.records.iter().enumerate() {
         part.add(&[frame(index + 1, record)]);
     }

@@ -13,6 +13,7 @@ mod sided;
 mod tests;
 mod view;
 
+use std::cell::Cell;
 use std::hash::{Hash, Hasher};
 
 pub use view::{FoldedFacts, Folding, Spread};
@@ -154,6 +155,16 @@ impl Folded {
         }
     }
 
+    /// Takes back what was folded, on the level and with the initiator that it had.
+    pub(super) fn restore(&mut self, folded: &FoldedFacts<'_>) {
+        let flow = folded.sided();
+        match folded.folding {
+            Folding::InitiatorPorts(ports) => self.lay_pair(&flow, ports),
+            Folding::Responders(spread) => self.lay_beyond(&flow, |all| all.merge(spread)),
+            Folding::Ends(spread) => self.lay_at_rest(&flow, |all| all.merge(spread)),
+        }
+    }
+
     fn insert_pair(&mut self, flow: &Sided<'_>, ports: &Ports) {
         // Another part may have taken the other end for the initiator.
         let left = match ports.only() {
@@ -165,11 +176,16 @@ impl Folded {
             let (key, side) = flow.with_port(port).key();
             return self.add(&key, &flow.facts.seen_from(side, flow.protocol));
         };
-        if self.lay_at_pair(flow, &left) {
+        self.lay_pair(flow, &left);
+    }
+
+    /// Lays flows at the pair that they name, or beyond.
+    fn lay_pair(&mut self, flow: &Sided<'_>, ports: &Ports) {
+        if self.lay_at_pair(flow, ports) {
             return;
         }
         self.lay_beyond(flow, |spread| {
-            for port in left.iter() {
+            for port in ports.iter() {
                 spread.flows.insert(hash_of(&flow.with_port(port).key().0));
             }
             spread.responders.insert(hash_of(&flow.responder.address));
@@ -196,12 +212,16 @@ impl Folded {
             return false;
         }
         let bytes = &mut self.port_bytes;
+        let is_new = Cell::new(false);
+        let new = || {
+            is_new.set(true);
+            ports.clone()
+        };
         let add = |all: &mut Ports| {
-            let before = all.heap_bytes();
+            let before = if is_new.get() { 0 } else { all.heap_bytes() };
             ports.iter().for_each(|port| all.insert(port));
             *bytes += all.heap_bytes() - before.min(all.heap_bytes());
         };
-        let new = || Ports::new(ports.iter().next().unwrap_or_default());
         self.pairs
             .lay(flow.pair(), flow, self.bounds.pairs, new, add)
     }
@@ -291,7 +311,8 @@ impl Folded {
     pub(super) fn counts(&self) -> (u64, u64) {
         let pairs: u64 = self.pairs.flows.iter().map(|it| it.distinct.count()).sum();
         let spread = self.initiators.flows.iter().chain(&self.rest.flows);
-        let beyond: u64 = spread.map(|it| it.distinct.flows.count()).sum();
+        let beyond = spread.map(|it| it.view(Folding::Ends(&it.distinct)).flows());
+        let beyond: u64 = beyond.sum();
         (pairs + beyond, beyond)
     }
 }

@@ -50,6 +50,19 @@ impl<'a> FoldedFacts<'a> {
             facts: self.facts,
         }
     }
+
+    /// How many five-tuples they are.
+    pub(in crate::flow) fn flows(&self) -> u64 {
+        match self.folding {
+            Folding::InitiatorPorts(ports) => ports.count(),
+            Folding::Responders(spread) | Folding::Ends(spread) => self.estimate(&spread.flows),
+        }
+    }
+
+    /// How many distinct things: each was seen in a packet, whatever the estimate says.
+    pub(in crate::flow) fn estimate(&self, of: &Sketch) -> u64 {
+        of.count().min(self.facts.packets.iter().sum()).max(1)
+    }
 }
 
 impl Spread {

@@ -31,6 +31,7 @@ pub(super) enum Section {
     Captures,
     Totals,
     Flows,
+    Folded,
     Errors,
     ErrorsOutside,
     FirstFragments,
@@ -40,11 +41,12 @@ pub(super) enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Window,
         Self::Captures,
         Self::Totals,
         Self::Flows,
+        Self::Folded,
         Self::Errors,
         Self::ErrorsOutside,
         Self::FirstFragments,
@@ -60,6 +62,7 @@ impl Section {
             Self::Captures => "captures",
             Self::Totals => "totals",
             Self::Flows => "flows",
+            Self::Folded => "folded flows",
             Self::Errors | Self::ErrorsOutside => "ICMP errors",
             Self::FirstFragments | Self::LaterFragments => "fragments",
             Self::Log => "log",

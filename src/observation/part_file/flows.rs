@@ -115,15 +115,15 @@ fn openings(flow: &FlowFacts<'_>) -> (Option<Opening>, Vec<Opening>) {
     (all.pop(), further)
 }
 
-/// Adds the flow of a record to a table, once all that it says is within bounds.
-pub(super) fn read(
+/// The flow of a record, once all that it says is within bounds; `further` holds its openings.
+pub(super) fn read<'f>(
     before: &mut Before,
-    wire: WireFlow,
+    wire: &WireFlow,
     places: &Places<'_>,
     budget: &mut Budget,
     records: &Records<'_>,
-    table: &mut FlowTable,
-) -> Result<(), PartFileError> {
+    further: &'f mut Vec<Opening>,
+) -> Result<(FlowKey, FlowFacts<'f>), PartFileError> {
     let key = before.read_key(wire.key, records)?;
     let at = before.read_position(wire.first, places, records)?;
     let has = |flag| wire.flags & flag != 0;
@@ -140,11 +140,13 @@ pub(super) fn read(
             places.position(time, opened.capture, opened.frame, records)?
         }
     };
-    let further = rare.map_or(&[][..], |rare| &rare.further);
-    let further: Vec<_> = further
-        .iter()
-        .map(|(is_high, sequence)| Opening::new(side(*is_high), *sequence))
-        .collect();
+    let openings = rare.map_or(&[][..], |rare| &rare.further);
+    further.clear();
+    further.extend(
+        openings
+            .iter()
+            .map(|(is_high, sequence)| Opening::new(side(*is_high), *sequence)),
+    );
     let facts = FlowFacts {
         first: SidedPosition {
             at,
@@ -159,7 +161,7 @@ pub(super) fn read(
         bytes: wire.bytes,
         opening: has(Flags::HAS_OPENING)
             .then(|| Opening::new(side(has(Flags::OPENING_IS_HIGH)), wire.opening)),
-        further: &further,
+        further,
         vlan: rare.and_then(|rare| rare.vlan),
         seen: wire.seen,
     };
@@ -174,8 +176,8 @@ pub(super) fn read(
         && facts
             .opened
             .is_none_or(|opened| opened.at >= at && opened.at.time <= facts.last)
-        && further.len() as u64 <= FlowTable::OPENINGS_LIMIT
-        && (facts.opening.is_some() || further.is_empty())
+        && facts.further.len() as u64 <= FlowTable::OPENINGS_LIMIT
+        && (facts.opening.is_some() || facts.further.is_empty())
         && facts.vlan.is_none_or(|vlan| vlan <= MAX_VLAN);
     if !possible {
         return Err(records.invalid("one contradicts itself"));
@@ -185,6 +187,5 @@ pub(super) fn read(
             return Err(records.invalid("they have more packets than there are"));
         }
     }
-    table.insert(&key, &facts);
-    Ok(())
+    Ok((key, facts))
 }

@@ -24,7 +24,7 @@ pub fn fuzz_part(data: &[u8]) {
 
 fn read(data: &[u8]) -> Result<Part, PartFileError> {
     let file = PartFile::open(data, "fuzz")?;
-    let mut merging = Merging::new(vec![file.head().clone()])?;
+    let mut merging = Merging::new(vec![file.head().clone()], usize::MAX)?;
     merging.add(0, file, &mut |_| {})?;
     Ok(merging.finish())
 }

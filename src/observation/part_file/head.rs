@@ -35,6 +35,8 @@ pub(super) struct Totals {
     pub(super) total: Tally,
     pub(super) icmp_errors: Tally,
     pub(super) snaplen_cut: u64,
+    /// The bound on flows, where some were folded by it.
+    pub(super) folded_at: Option<u64>,
     pub(super) link: Vec<(LinkProtocol, Tally)>,
     pub(super) undecoded: Vec<(Undecoded, u64)>,
     pub(super) dropped: Dropped,
@@ -89,6 +91,7 @@ struct WireTotals<'a> {
     total: WireTally,
     icmp_errors: WireTally,
     snaplen_cut: u64,
+    folded_at: Option<u64>,
     link: Vec<(WireLink, WireTally)>,
     #[serde(borrow)]
     undecoded: Vec<(&'a str, u64)>,
@@ -199,6 +202,7 @@ impl PartHead {
         within(Some(totals.total))
             && within(Some(totals.icmp_errors))
             && within(sum(link))
+            && totals.folded_at != Some(0)
             && undecoded.is_some_and(|count| count <= captured.packets)
             && counts.into_iter().all(|count| count <= captured.packets)
     }
@@ -297,6 +301,7 @@ impl Totals {
             total: wire_tally(self.total),
             icmp_errors: wire_tally(self.icmp_errors),
             snaplen_cut: self.snaplen_cut,
+            folded_at: self.folded_at,
             link: link.collect(),
             undecoded: undecoded
                 .map(|(reason, count)| (reason.code(), *count))
@@ -324,6 +329,7 @@ impl Totals {
             total: tally(wire.total),
             icmp_errors: tally(wire.icmp_errors),
             snaplen_cut: wire.snaplen_cut,
+            folded_at: wire.folded_at,
             link: link.collect(),
             undecoded: undecoded.collect::<Result<_, _>>()?,
             dropped: wire.dropped,

@@ -13,10 +13,13 @@ mod entries;
 mod errors;
 mod error;
 mod flows;
+mod folded;
 mod fragments;
 mod fuzz;
 mod head;
 mod read;
+#[cfg(test)]
+mod tests;
 mod wire;
 mod write;
 
@@ -37,6 +40,6 @@ const MAGIC: &[u8; 14] = b"\x93portolan-part";
 ///
 /// It goes up with every change after which the same captures give another file: of the layout,
 /// and of what is read out of packets (what is decoded, what makes a flow, what enters the log,
-/// which bounds hold). Policy, trackers and verdicts come after the merge and don't matter. So
+/// which bounds hold but the one that the user gives). Policy, trackers and verdicts come after the merge and don't matter. So
 /// files of one version give one result, whichever portolan made them.
 const FORMAT_VERSION: u16 = 1;

@@ -8,7 +8,8 @@ use super::container::{Reader, Section};
 use super::error::{PartFileError, Trouble};
 use super::head::{PartHead, sum};
 use super::wire::{Before, Places};
-use super::{entries, errors, flows, fragments};
+use super::{entries, errors, flows, folded, fragments};
+use crate::flow::FlowTable;
 use crate::net::Position;
 use crate::observation::capture::CapturePiece;
 use crate::observation::{Part, Tally};
@@ -45,15 +46,17 @@ pub struct Merging {
 }
 
 impl Merging {
-    /// Finds the place of every capture among those of all parts.
+    /// Finds the place of every capture among those of all parts. At most `max_flows` flows of
+    /// all of them stand one by one.
     ///
     /// # Errors
     /// Where parts judge different packets, or hold the same capture.
-    pub fn new(heads: Vec<PartHead>) -> Result<Self, PartFileError> {
+    pub fn new(heads: Vec<PartHead>, max_flows: usize) -> Result<Self, PartFileError> {
         check_windows(&heads)?;
         check_sums(&heads)?;
         let (pieces, index) = interleave(&heads)?;
         let mut part = Part::default();
+        part.flows = FlowTable::bounded(max_flows);
         for head in &heads {
             add_totals(&mut part, head);
         }
@@ -107,6 +110,11 @@ impl Merging {
         let mut quoting = Budget::new(captured);
         let mut logged = Budget::new(captured);
         let mut logged_to = (0, 0);
+        let folded_at = head.totals.folded_at;
+        let bound = folded_at.and_then(|bound| usize::try_from(bound).ok());
+        // As it was in the part, before it meets what other parts folded.
+        let mut of_part = FlowTable::bounded(bound.unwrap_or(usize::MAX));
+        let mut openings = Vec::new();
         let mut read = 0;
         loop {
             let section = input.next()?;
@@ -117,8 +125,24 @@ impl Merging {
             match section {
                 Section::Flows => {
                     while let Some(wire) = records.next()? {
-                        let table = &mut part.flows;
-                        flows::read(before, wire, &places, &mut judged, &records, table)?;
+                        let (key, facts) = flows::read(
+                            before,
+                            &wire,
+                            &places,
+                            &mut judged,
+                            &records,
+                            &mut openings,
+                        )?;
+                        part.flows.insert(&key, &facts);
+                    }
+                }
+                Section::Folded => {
+                    if folded_at.is_none() {
+                        return Err(records.invalid("no bound folds them"));
+                    }
+                    while let Some(wire) = records.next()? {
+                        let table = &mut of_part;
+                        folded::read(before, &wire, &places, &mut judged, &records, table)?;
                     }
                 }
                 Section::Errors | Section::ErrorsOutside => {
@@ -157,7 +181,10 @@ impl Merging {
                         part.log.restore(at, &key, side, kind);
                     }
                 }
-                Section::End => return Ok(()),
+                Section::End => {
+                    part.flows.merge_folded(of_part);
+                    return Ok(());
+                }
                 Section::Window | Section::Captures | Section::Totals => {
                     return Err(records.invalid("it stands where another belongs"));
                 }
@@ -166,7 +193,8 @@ impl Merging {
     }
 
     /// What all parts saw.
-    pub fn finish(self) -> Part {
+    pub fn finish(mut self) -> Part {
+        self.part.flows.settle_folded();
         self.part
     }
 }

@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::container::{Section, Writer};
+use super::folded::Packed;
 use super::head::{Dropped, PartHead, Totals};
 use super::wire::Before;
-use super::{entries, errors, flows, fragments};
-use crate::flow::{FlowFacts, FlowKey, FlowTable, SidedPosition};
+use super::{entries, errors, flows, folded, fragments};
+use crate::flow::{FlowFacts, FlowKey, FlowTable, FoldedFacts, SidedPosition};
 use crate::observation::capture::{Placement, join, place};
 use crate::observation::{Part, Window};
 
@@ -35,6 +36,7 @@ impl Part {
         };
         head.write(&mut out.out)?;
         self.write_flows(&placements, &mut out)?;
+        self.write_folded(&placements, &mut out)?;
         self.write_errors(&mut out)?;
         self.write_fragments(&mut out)?;
         self.write_log(&mut out)?;
@@ -48,6 +50,7 @@ impl Part {
             total: self.total,
             icmp_errors: self.icmp_errors,
             snaplen_cut: self.snaplen_cut,
+            folded_at: self.flows.folded_at().map(|bound| bound as u64),
             link: link.map(|(protocol, tally)| (*protocol, *tally)).collect(),
             undecoded: undecoded.map(|(reason, count)| (*reason, *count)).collect(),
             dropped: Dropped {
@@ -65,11 +68,8 @@ impl Part {
         placements: &[Placement],
         out: &mut Records<impl Write>,
     ) -> io::Result<()> {
-        let placed = |packet: SidedPosition| SidedPosition {
-            at: place(placements, packet.at),
-            ..packet
-        };
-        let rounds = rounds(self.flows.len());
+        let (folded, _) = self.flows.folded_counts();
+        let rounds = rounds(self.flows.len() - folded as usize);
         let mut some = Vec::new();
         for round in 0..rounds {
             for number in 0..FlowTable::PARTITIONS {
@@ -80,12 +80,33 @@ impl Part {
             }
             some.sort_unstable_by_key(|(key, _)| *key);
             for (key, facts) in some.drain(..) {
-                let facts = FlowFacts {
-                    first: placed(facts.first),
-                    opened: facts.opened.map(placed),
-                    ..facts
-                };
+                let facts = placed(facts, placements);
                 out.put(Section::Flows, |before| flows::write(before, key, &facts))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_folded(
+        &self,
+        placements: &[Placement],
+        out: &mut Records<impl Write>,
+    ) -> io::Result<()> {
+        let rounds = rounds(self.flows.folded().count());
+        let mut some = Vec::new();
+        for round in 0..rounds {
+            let all = self.flows.folded();
+            some.extend(all.filter(|it| is_of(&folded::key(it).0, round, rounds)));
+            some.sort_unstable_by_key(folded::order);
+            for it in some.drain(..) {
+                let packed = Packed::new(it.folding);
+                let it = FoldedFacts {
+                    facts: placed(it.facts, placements),
+                    ..it
+                };
+                out.put(Section::Folded, |before| {
+                    folded::write(before, &it, &packed)
+                })?;
             }
         }
         Ok(())
@@ -146,6 +167,19 @@ impl<W: Write> Records<W> {
             self.before = Before::default();
         }
         self.out.record(&record(&mut self.before))
+    }
+}
+
+/// What was seen of a flow, its frames numbered in whole captures.
+fn placed<'a>(facts: FlowFacts<'a>, placements: &[Placement]) -> FlowFacts<'a> {
+    let placed = |packet: SidedPosition| SidedPosition {
+        at: place(placements, packet.at),
+        ..packet
+    };
+    FlowFacts {
+        first: placed(facts.first),
+        opened: facts.opened.map(placed),
+        ..facts
     }
 }
 
