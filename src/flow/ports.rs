@@ -61,6 +61,22 @@ impl Ports {
         }
     }
 
+    /// Adds the ports of another set.
+    pub fn merge(&mut self, mut other: Self) {
+        // A list is put into a bitmap, not the other way round.
+        if matches!(other.0, Set::Many(_)) {
+            std::mem::swap(self, &mut other);
+        }
+        match (&mut self.0, &other.0) {
+            (Set::Many(mine), Set::Many(theirs)) => {
+                for (mine, theirs) in mine.iter_mut().zip(theirs.iter()) {
+                    *mine |= theirs;
+                }
+            }
+            _ => other.iter().for_each(|port| self.insert(port)),
+        }
+    }
+
     /// The port, where it is the only one.
     pub fn only(&self) -> Option<u16> {
         match self.0 {

@@ -1,60 +1,29 @@
-//! A set of ports that takes two bytes a port, and never more than one bit for each there is.
+//! A set of ports, which may be empty.
 
-/// Past this many ports, a bit for each there is takes less room than a list that grows.
-const MAX_LISTED: usize = 1024;
-const WORDS: usize = (1 << 16) / 64;
+use crate::flow::Ports;
 
 /// A set of ports.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum PortSet {
-    /// In order.
-    Listed(Vec<u16>),
-    /// A bit for each.
-    Bits(Box<[u64; WORDS]>),
-}
-
-impl Default for PortSet {
-    fn default() -> Self {
-        Self::Listed(Vec::new())
-    }
-}
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct PortSet(Option<Ports>);
 
 impl PortSet {
     pub fn insert(&mut self, port: u16) {
-        match self {
-            Self::Listed(ports) => {
-                if let Err(place) = ports.binary_search(&port) {
-                    ports.insert(place, port);
-                    if ports.len() > MAX_LISTED {
-                        *self = Self::Bits(bits(ports));
-                    }
-                }
-            }
-            Self::Bits(bits) => bits[usize::from(port) / 64] |= 1 << (port % 64),
+        match &mut self.0 {
+            Some(ports) => ports.insert(port),
+            None => self.0 = Some(Ports::new(port)),
         }
     }
 
     pub fn contains(&self, port: u16) -> bool {
-        match self {
-            Self::Listed(ports) => ports.binary_search(&port).is_ok(),
-            Self::Bits(bits) => bits[usize::from(port) / 64] >> (port % 64) & 1 == 1,
-        }
+        self.0.as_ref().is_some_and(|ports| ports.contains(port))
     }
 
     /// Adds the ports of another set.
     pub fn merge(&mut self, other: Self) {
-        match (&mut *self, other) {
-            (Self::Bits(mine), Self::Bits(theirs)) => {
-                for (mine, theirs) in mine.iter_mut().zip(theirs.iter()) {
-                    *mine |= theirs;
-                }
-            }
-            (Self::Listed(mine), theirs @ Self::Bits(_)) => {
-                let listed = std::mem::take(mine);
-                *self = theirs;
-                listed.into_iter().for_each(|port| self.insert(port));
-            }
-            (_, Self::Listed(theirs)) => theirs.into_iter().for_each(|port| self.insert(port)),
+        match (&mut self.0, other.0) {
+            (Some(mine), Some(theirs)) => mine.merge(theirs),
+            (mine @ None, theirs) => *mine = theirs,
+            (Some(_), None) => {}
         }
     }
 
@@ -76,26 +45,8 @@ impl PortSet {
     }
 
     fn iter(&self) -> impl Iterator<Item = u16> {
-        let (listed, bits) = match self {
-            Self::Listed(ports) => (ports.as_slice(), None),
-            Self::Bits(bits) => (&[][..], Some(bits)),
-        };
-        let words = bits.into_iter().flat_map(|bits| (0_u16..).zip(bits.iter()));
-        let set = words.flat_map(|(index, word)| {
-            let rest = |word: &u64| Some(word & (word - 1)).filter(|rest| *rest != 0);
-            let words = std::iter::successors(Some(*word).filter(|word| *word != 0), rest);
-            words.map(move |word| index * 64 + word.trailing_zeros() as u16)
-        });
-        listed.iter().copied().chain(set)
+        self.0.iter().flat_map(Ports::iter)
     }
-}
-
-fn bits(ports: &[u16]) -> Box<[u64; WORDS]> {
-    let mut bits = Box::new([0; WORDS]);
-    for port in ports {
-        bits[usize::from(*port) / 64] |= 1 << (port % 64);
-    }
-    bits
 }
 
 #[cfg(test)]
@@ -108,7 +59,7 @@ mod tests {
 
     fn ports() -> impl Strategy<Value = Vec<u16>> {
         let few = prop::collection::vec(any::<u16>(), 0..40);
-        let many = (any::<u16>(), 900..1200_u16).prop_map(|(first, count)| {
+        let many = (any::<u16>(), 3900..4300_u16).prop_map(|(first, count)| {
             let ports = (0..count).map(|index| first.wrapping_add(index.wrapping_mul(3)));
             ports.collect()
         });
