@@ -98,7 +98,7 @@ pub(crate) fn audit() -> Audit {
         exceptions: exceptions(),
         diagnoses: vec![Diagnosis {
             code: "tftp-high-ports-closed",
-            host: Some(address("10.0.0.12")),
+            host: Some("10.0.0.12".into()),
             explanation: "10.1.0.50 asked 10.0.0.12 for smsboot\\x64\\wdsnbp.com four times and \
                           got no answer. Either port 69 is dropped on the way in, or the answers \
                           from the server's high ports are dropped on the way out: on the wire \

@@ -9,6 +9,7 @@ use sha1::{Digest as _, Sha1};
 use super::attempt::{Answers, Attempt};
 use super::background;
 use super::boot::{Booting, first_missing};
+use super::diagnosis::diagnose;
 use super::facts::Seen;
 use super::failing::Failing;
 use super::finding::{Entry, Findings, MAX_ENTRIES};
@@ -357,7 +358,7 @@ impl<'a> Sums<'a> {
             }
         }
         let proofs = judge.facts.proofs();
-        Audit {
+        let mut audit = Audit {
             site: SiteSummary {
                 name: judge.site.name.clone(),
                 catalogue: judge.site.catalogue.clone(),
@@ -386,7 +387,9 @@ impl<'a> Sums<'a> {
                 })
                 .collect(),
             pxe: boots(judge),
-        }
+        };
+        audit.diagnoses = diagnose(judge, &audit);
+        audit
     }
 }
 

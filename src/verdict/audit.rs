@@ -250,8 +250,8 @@ pub enum ExceptionState {
 pub struct Diagnosis {
     /// Stable code.
     pub code: &'static str,
-    /// Host concerned.
-    pub host: Option<IpAddr>,
+    /// Host concerned: an address, or a hardware address.
+    pub host: Option<String>,
     /// A sentence that a person understands.
     pub explanation: String,
     /// Packets that show it.

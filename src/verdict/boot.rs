@@ -191,6 +191,7 @@ fn http_boot() -> Standing {
     }
 }
 
-fn hardware_address(mac: [u8; 6]) -> String {
+/// As it is written: `52:54:00:12:34:56`.
+pub(super) fn hardware_address(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }

@@ -8,6 +8,7 @@ mod background;
 mod boot;
 mod counted;
 mod dhcp;
+mod diagnosis;
 mod ends;
 mod explain;
 mod failing;
@@ -31,6 +32,7 @@ pub use audit::{
     FailingFlow, Finding, FindingInitiator, FindingResponder, Loss, PxeBoot, Requirement, RpcUse,
     RuleUse, SiteSummary, Totals,
 };
+pub use diagnosis::{DiagnosisKind, KINDS as DIAGNOSES};
 pub use explain::Explanation;
 pub use facts::{Directed, Proofs};
 pub use flow::{FlowVerdict, Judge, Orientation, Strictness};

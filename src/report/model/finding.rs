@@ -236,7 +236,7 @@ impl Diagnosis {
     pub(super) fn new(diagnosis: &verdict::Diagnosis, places: &Places) -> Self {
         Self {
             code: diagnosis.code,
-            host: diagnosis.host.map(|host| host.to_string()),
+            host: diagnosis.host.as_deref().map(line),
             explanation: line(&diagnosis.explanation),
             frames: places.frames(&diagnosis.frames),
         }

@@ -1,0 +1,46 @@
+//! What the evidence says went wrong: misconfigurations that have a name, each told from the
+//! finished audit and from what the trackers found out. A diagnosis changes no verdict.
+
+mod two_dhcp_servers;
+
+use super::{Audit, Diagnosis, Judge};
+use crate::net::Position;
+
+/// A misconfiguration that can be told from a capture.
+pub struct DiagnosisKind {
+    /// Stable code.
+    pub code: &'static str,
+    /// What is wrong, in one line.
+    pub meaning: &'static str,
+    /// What to do about it, in one line.
+    pub advice: &'static str,
+    /// Finds its cases.
+    find: fn(&Judge<'_>, &Audit) -> Vec<Case>,
+}
+
+/// Every kind, in the order of the report: one file each.
+pub const KINDS: &[DiagnosisKind] = &[two_dhcp_servers::KIND];
+
+/// Cases told of each kind; the rest is left out, as they are alike.
+const MAX_CASES: usize = 1000;
+
+/// A case of a kind.
+struct Case {
+    host: Option<String>,
+    explanation: String,
+    frames: Vec<Position>,
+}
+
+/// Everything that can be told of an audit that is complete but for its diagnoses.
+pub(super) fn diagnose(judge: &Judge<'_>, audit: &Audit) -> Vec<Diagnosis> {
+    let cases = KINDS.iter().flat_map(|kind| {
+        let found = (kind.find)(judge, audit).into_iter().take(MAX_CASES);
+        found.map(|case| Diagnosis {
+            code: kind.code,
+            host: case.host,
+            explanation: case.explanation,
+            frames: case.frames,
+        })
+    });
+    cases.collect()
+}
