@@ -3,6 +3,7 @@
 
 mod context;
 mod dhcp;
+mod fuzz;
 mod interfaces;
 mod model;
 mod rpc;
@@ -25,6 +26,23 @@ pub use crate::payload::Uuid;
 use crate::flow::Flow;
 use crate::net::{Endpoint, Protocol};
 use crate::observation::LogEntry;
+#[doc(hidden)]
+pub use crate::payload::FuzzBody;
+
+/// Every tracker's fuzz body by name. The fuzz crate and the tests below walk it.
+#[doc(hidden)]
+pub const FUZZ: &[(&str, FuzzBody)] = &[
+    ("tracker_tftp", tftp::fuzz),
+    ("tracker_rpc", rpc::fuzz),
+    ("tracker_dhcp", dhcp::fuzz),
+];
+
+/// Runs the fuzz body of that name.
+#[doc(hidden)]
+pub fn fuzz(name: &str, data: &[u8]) {
+    let named = FUZZ.iter().find(|(known, _)| *known == name);
+    named.expect("it stands in the list").1(data);
+}
 
 /// What the trackers found out.
 #[derive(Debug, Default)]
@@ -106,5 +124,21 @@ impl Evidence {
             .get(&(a, b))
             .or_else(|| self.tftp_pairs.get(&(b, a)))?;
         self.tftp.get(*index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::FUZZ;
+
+    proptest! {
+        #[test]
+        fn fuzz_bodies_hold_for_any_bytes(data in prop::collection::vec(any::<u8>(), 0..600)) {
+            for (_, body) in FUZZ {
+                body(&data);
+            }
+        }
     }
 }

@@ -40,6 +40,9 @@ pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("policy", vec![("section", POLICY.into())]),
         ("site", vec![("every-table", SITE.into())]),
         ("tftp", tftp()),
+        ("tracker_dhcp", tracker(&dhcp(), &[3, 11, 11])),
+        ("tracker_rpc", tracker(&endpoint_mapper(), &[6, 14, 13])),
+        ("tracker_tftp", tracker(&tftp(), &[0, 9, 1])),
     ];
     by_target
         .into_iter()
@@ -49,6 +52,17 @@ pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
                 .map(move |(name, content)| (target, name, content))
         })
         .collect()
+}
+
+/// Payloads as packets of one script, between the ports that `ways` name in turn.
+fn tracker(payloads: &Seeds, ways: &[u8]) -> Seeds {
+    let mut script = Vec::new();
+    for ((_, payload), way) in payloads.iter().zip(ways.iter().cycle()) {
+        script.extend([*way, 0, 0]);
+        script.extend((payload.len() as u16).to_be_bytes());
+        script.extend(payload);
+    }
+    vec![("script", script)]
 }
 
 type Seeds = Vec<(&'static str, Vec<u8>)>;

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::fuzz::Script;
 use super::model::{
     Boot, BootOffer, BootStep, BootStepKind, EvidenceLimit, Transfer, TransferOperation,
     TransferOutcome,
@@ -409,6 +410,18 @@ fn boot_server(dhcp: &Dhcp<'_>) -> Option<IpAddr> {
 
 fn used(address: Ipv4Addr) -> Option<IpAddr> {
     (!address.is_unspecified()).then_some(IpAddr::V4(address))
+}
+
+/// Reads packets that any bytes describe, and panics where what is found contradicts itself.
+pub(super) fn fuzz(data: &[u8]) {
+    let script = Script::new(data);
+    let mut tracker = Tracker::default();
+    for entry in script.log() {
+        tracker.observe(&entry);
+    }
+    for boot in &tracker.finish(&[]).boots {
+        assert!(boot.steps.is_sorted_by_key(|step| step.at));
+    }
 }
 
 #[cfg(test)]

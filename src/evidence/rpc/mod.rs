@@ -13,6 +13,7 @@ use foldhash::fast::RandomState;
 use self::conversation::{Connection, Learned, Side, answer};
 use self::endpoints::Endpoints;
 pub(super) use self::endpoints::Found;
+use super::fuzz::Script;
 use super::interfaces;
 use super::model::{EvidenceLimit, LearnedEndpoint, RpcBasis};
 use super::stream::Segment;
@@ -249,4 +250,15 @@ impl Endpoints {
             }
         }
     }
+}
+
+/// Reads packets that any bytes describe, and panics where what is found contradicts itself.
+pub(super) fn fuzz(data: &[u8]) {
+    let script = Script::new(data);
+    let mut tracker = Tracker::default();
+    for entry in script.log() {
+        tracker.observe(&entry);
+    }
+    let found = tracker.finish();
+    assert!(found.endpoints.iter().all(|endpoint| endpoint.port != 0));
 }

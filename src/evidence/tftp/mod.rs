@@ -16,6 +16,7 @@ use foldhash::fast::RandomState;
 use self::attempt::Attempt;
 use self::session::Side;
 use super::Context;
+use super::fuzz::Script;
 use super::model::{EvidenceLimit, Transfer, TransferOperation};
 use crate::net::{Endpoint, Position};
 use crate::observation::{LogEntry, LogKind};
@@ -172,4 +173,17 @@ fn tried_again(attempts: &[Attempt]) -> Vec<Option<Position>> {
         .collect();
     again.reverse();
     again
+}
+
+/// Reads packets that any bytes describe, and panics where what is found contradicts itself.
+pub(super) fn fuzz(data: &[u8]) {
+    let script = Script::new(data);
+    let mut tracker = Tracker::default();
+    for entry in script.log() {
+        tracker.observe(&entry);
+    }
+    for transfer in &tracker.finish(&script).transfers {
+        assert!(transfer.first.time <= transfer.last);
+        assert!(transfer.blocks > 0 || transfer.bytes == 0);
+    }
 }
