@@ -43,6 +43,21 @@ pub(super) struct Piece<'a> {
 }
 
 impl<'a> Stream<'a> {
+    /// Says where the stream begins, as the SYN does.
+    pub(super) fn begin(&mut self, sequence: u32) {
+        self.next = Some(unwrapped(sequence));
+    }
+
+    /// Whether its beginning, or anything of it, was seen.
+    pub(super) fn has_begun(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// Segments that wait for a missing one.
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// Takes up a segment, and passes on what is in order now.
     pub(super) fn push(
         &mut self,
@@ -50,14 +65,15 @@ impl<'a> Stream<'a> {
         segment: Segment<'a>,
         out: &mut impl FnMut(Piece<'a>),
     ) {
-        // Far from both ends of the range, so that a late segment is not negative.
-        let next = *self.next.get_or_insert((1 << 32) | u64::from(sequence));
+        let next = *self.next.get_or_insert(unwrapped(sequence));
         let ahead = sequence.wrapping_sub(next as u32) as i32;
         let start = next.saturating_add_signed(i64::from(ahead));
         if start.abs_diff(next) > MAX_DISTANCE {
+            // What goes before, if anything, was not captured.
             self.finish(out);
-            self.next = Some((1 << 32) | u64::from(sequence));
-            return self.push(sequence, segment, out);
+            let start = unwrapped(sequence);
+            self.next = Some(start);
+            return self.pass(start, segment, true, out);
         }
         if self.held.is_empty() && start <= next {
             return self.pass(start, segment, false, out);
@@ -132,6 +148,11 @@ impl<'a> Stream<'a> {
     }
 }
 
+/// Far from both ends of the range, so that a late segment is not negative.
+fn unwrapped(sequence: u32) -> u64 {
+    (1 << 32) | u64::from(sequence)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +202,26 @@ mod tests {
 
     #[test]
     fn another_connection_begins_anew() {
-        assert_eq!(read(&[(10, "abc"), (0x8000_0000, "new")]), "abcnew");
+        assert_eq!(read(&[(10, "abc"), (0x8000_0000, "new")]), "abc|new");
+    }
+
+    #[test]
+    fn of_overlapping_bytes_that_differ_the_first_in_order_hold() {
+        assert_eq!(read(&[(10, "abc"), (11, "XYZ"), (14, "!")]), "abcZ!");
+        // The same where they had to wait.
+        assert_eq!(
+            read(&[(9, ""), (13, "def"), (11, "bcX"), (14, "YZg"), (9, "_a")]),
+            "_abcXefg"
+        );
+    }
+
+    #[test]
+    fn bytes_cut_off_are_a_gap_until_they_are_sent_again() {
+        // Six bytes of which three were captured, then what follows them.
+        assert_eq!(read(&[(10, "abc"), (16, "ghi")]), "abc|ghi");
+        assert_eq!(
+            read(&[(10, "abc"), (16, "ghi"), (10, "abcdef")]),
+            "abcdefghi"
+        );
     }
 }

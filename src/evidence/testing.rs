@@ -37,7 +37,7 @@ struct Entry {
 /// What else an entry says.
 enum Kind {
     Datagram { length: u32 },
-    Segment { sequence: u32 },
+    Segment { sequence: u32, flags: u8 },
     Run(TftpRun),
 }
 
@@ -152,6 +152,27 @@ impl Packets {
         sequence: u32,
         payload: &[u8],
     ) -> &mut Self {
+        self.segment(source, destination, sequence, TcpFlags::ACK, payload)
+    }
+
+    /// SYN or SYN-ACK.
+    pub(crate) fn syn(
+        &mut self,
+        source: Endpoint,
+        destination: Endpoint,
+        sequence: u32,
+    ) -> &mut Self {
+        self.segment(source, destination, sequence, TcpFlags::SYN, b"")
+    }
+
+    fn segment(
+        &mut self,
+        source: Endpoint,
+        destination: Endpoint,
+        sequence: u32,
+        flags: u8,
+        payload: &[u8],
+    ) -> &mut Self {
         let at = self.next();
         self.entries.push(Entry {
             at,
@@ -161,7 +182,7 @@ impl Packets {
                 destination,
             },
             payload: payload.into(),
-            kind: Kind::Segment { sequence },
+            kind: Kind::Segment { sequence, flags },
         });
         self
     }
@@ -185,9 +206,9 @@ impl Packets {
                 side,
                 kind: match entry.kind {
                     Kind::Datagram { length } => LogKind::Datagram { payload, length },
-                    Kind::Segment { sequence } => LogKind::Segment {
+                    Kind::Segment { sequence, flags } => LogKind::Segment {
                         sequence,
-                        flags: TcpFlags(TcpFlags::ACK),
+                        flags: TcpFlags(flags),
                         payload,
                         length: payload.len() as u32,
                     },

@@ -33,11 +33,12 @@ pub(super) fn keep<'a>(packet: &Packet<'a>, time: Timestamp) -> Option<LogKind<'
             if !is_mapper && payload.first() != Some(&dce_rpc::VERSION) {
                 return None;
             }
+            let (at, payload) = segment(is_mapper, flags, payload)?;
             Some(LogKind::Segment {
-                sequence,
+                sequence: sequence.wrapping_add(at as u32),
                 flags,
-                payload: segment(is_mapper, flags, payload)?,
-                length: payload_length,
+                payload,
+                length: payload_length.saturating_sub(at as u32),
             })
         }
         Transport::Udp {
@@ -48,10 +49,14 @@ pub(super) fn keep<'a>(packet: &Packet<'a>, time: Timestamp) -> Option<LogKind<'
         } => {
             let ports = [source_port, destination_port];
             // The first byte of TFTP is zero.
-            if !(is_logged(source_port) | is_logged(destination_port))
-                && payload.first() != Some(&0)
-            {
-                return None;
+            if !(is_logged(source_port) | is_logged(destination_port)) {
+                match payload.first() {
+                    Some(&0) => {}
+                    Some(&dce_rpc::CONNECTIONLESS_VERSION) => {
+                        return connectionless(ports, payload, payload_length);
+                    }
+                    _ => return None,
+                }
             }
             datagram(ports, payload, payload_length, time)
         }
@@ -65,17 +70,30 @@ fn is_logged(port: u16) -> bool {
     matches!(port, 67..=69 | RPC_PORT | 4011)
 }
 
+/// What is kept of a segment, and where in the payload that begins.
 #[inline(never)]
-fn segment(is_mapper: bool, flags: TcpFlags, payload: &[u8]) -> Option<&[u8]> {
-    let most = if is_mapper && (!payload.is_empty() || flags.has(TcpFlags::SYN)) {
+fn segment(is_mapper: bool, flags: TcpFlags, payload: &[u8]) -> Option<(usize, &[u8])> {
+    let (at, most) = if is_mapper {
         // A SYN tells connections of the same ports apart.
-        MAX_SEGMENT
-    } else if dce_rpc::looks_like_bind(payload) {
-        MAX_BIND
+        let is_kept = !payload.is_empty() || flags.has(TcpFlags::SYN);
+        (is_kept.then_some(0)?, MAX_SEGMENT)
     } else {
-        return None;
+        (dce_rpc::find_bind(payload)?, MAX_BIND)
     };
-    Some(&payload[..payload.len().min(most)])
+    let rest = &payload[at..];
+    Some((at, &rest[..rest.len().min(most)]))
+}
+
+/// RPC over UDP on any other port: its header names the interface. Below 1024 other services
+/// live, DNS among them, whose identifiers may begin like anything.
+#[inline(never)]
+fn connectionless(ports: [u16; 2], payload: &[u8], length: u32) -> Option<LogKind<'_>> {
+    let is_rpc =
+        ports.iter().all(|port| *port >= 1024) && dce_rpc::looks_connectionless(payload, length);
+    is_rpc.then(|| LogKind::Datagram {
+        payload: &payload[..dce_rpc::CONNECTIONLESS_HEADER],
+        length,
+    })
 }
 
 #[inline(never)]

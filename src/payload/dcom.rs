@@ -1,11 +1,13 @@
 //! String bindings in DCOM answers (MS-DCOM section 2.2.19.3): where an object exporter listens,
 //! as UTF-16 text like `host[49154]`. They stand in marshalled properties whose layout varies
-//! with the call; here they are found by their own form, which nothing else has.
+//! with the call; here they are found by their own form, which nothing else has. (The bindings
+//! inside object references, section 2.2.18.4, name resolvers, and those have no port of their own.)
 
 use std::net::IpAddr;
 
 use super::Uuid;
 use super::ndr::ByteOrder;
+use crate::net::Protocol;
 
 /// `IObjectExporter`: ResolveOxid, ResolveOxid2 (MS-DCOM section 3.1.2.5.1).
 const OBJECT_EXPORTER: Uuid = Uuid::from_fields(
@@ -24,17 +26,20 @@ const ACTIVATION: Uuid = Uuid::from_fields(
     [0x86, 0x1e, 0x00, 0x20, 0xaf, 0x6e, 0x7c, 0x57],
 );
 
-/// Tower identifier of TCP, C706 appendix I.
+/// Tower identifiers of TCP and UDP, C706 appendix I.
 const NCACN_IP_TCP: u16 = 0x07;
+const NCADG_IP_UDP: u16 = 0x08;
 /// Longest text: a host name of 255 characters (RFC 1035) and `[65535]`.
 const MAX_TEXT: usize = 255 + 7;
 
-/// A TCP endpoint of an object exporter.
+/// An endpoint of an object exporter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StringBinding {
     /// Its address; `None` where a name is given.
     pub address: Option<IpAddr>,
-    /// TCP port.
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// Its port.
     pub port: u16,
 }
 
@@ -43,17 +48,23 @@ pub fn answers_with_bindings(interface: Uuid) -> bool {
     [OBJECT_EXPORTER, ACTIVATOR, ACTIVATION].contains(&interface)
 }
 
-/// The bindings in the stub of an answer that name a port, in order.
-pub fn string_bindings(stub: &[u8], order: ByteOrder) -> Vec<StringBinding> {
+/// The bindings in the stub of an answer that name a port, in order. Marshalled properties have a
+/// byte order of their own (MS-RPCE section 2.2.6), so that either may hold.
+pub fn string_bindings(stub: &[u8]) -> Vec<StringBinding> {
     let mut bindings = Vec::new();
-    let mut words = words(stub, order);
-    while let Some(word) = words.next() {
-        if word == NCACN_IP_TCP
-            && let Some((binding, length)) = binding(words.clone())
-        {
-            bindings.push(binding);
-            // The text and its terminator.
-            words.nth(length);
+    for order in [ByteOrder::Little, ByteOrder::Big] {
+        let mut words = words(stub, order);
+        while let Some(word) = words.next() {
+            let protocol = match word {
+                NCACN_IP_TCP => Protocol::Tcp,
+                NCADG_IP_UDP => Protocol::Udp,
+                _ => continue,
+            };
+            if let Some((binding, length)) = binding(protocol, words.clone()) {
+                bindings.push(binding);
+                // The text and its terminator.
+                words.nth(length);
+            }
         }
     }
     bindings
@@ -71,15 +82,25 @@ fn words(stub: &[u8], order: ByteOrder) -> impl Iterator<Item = u16> + Clone + '
 }
 
 /// `host[port]` with its terminator, and how many characters it has.
-fn binding(words: impl Iterator<Item = u16>) -> Option<(StringBinding, usize)> {
+fn binding(protocol: Protocol, words: impl Iterator<Item = u16>) -> Option<(StringBinding, usize)> {
     let mut text = String::new();
     for word in words {
         if word == 0 {
-            let (host, port) = text.strip_suffix(']')?.split_once('[')?;
+            let (host, port) = text.strip_suffix(']')?.rsplit_once('[')?;
             let port = port.parse().ok().filter(|&port| port != 0)?;
-            let address = host.parse().ok();
-            let binding = StringBinding { address, port };
-            return (!host.is_empty()).then_some((binding, text.len()));
+            // IPv6 addresses may stand in brackets, and have a zone.
+            let bare = host
+                .strip_prefix('[')
+                .and_then(|host| host.strip_suffix(']'));
+            let bare = bare.unwrap_or(host);
+            let bare = bare.split_once('%').map_or(bare, |(address, _)| address);
+            let binding = StringBinding {
+                address: bare.parse().ok(),
+                protocol,
+                port,
+            };
+            let is_host = !bare.is_empty() && !bare.contains(['[', ']']);
+            return is_host.then_some((binding, text.len()));
         }
         let character = u8::try_from(word).ok().filter(u8::is_ascii_graphic)?;
         if text.len() == MAX_TEXT {
@@ -90,14 +111,16 @@ fn binding(words: impl Iterator<Item = u16>) -> Option<(StringBinding, usize)> {
     None
 }
 
-/// Reads `data` in both byte orders: every binding takes at least its own bytes.
+/// Every binding takes at least its own bytes, and its port stands there in digits.
 #[doc(hidden)]
 pub fn fuzz(data: &[u8]) {
-    for order in [ByteOrder::Big, ByteOrder::Little] {
-        let bindings = string_bindings(data, order);
-        // Tower identifier, a character, brackets, a digit, terminator.
-        assert!(bindings.len() * 12 <= data.len());
-        assert!(bindings.iter().all(|binding| binding.port != 0));
+    let bindings = string_bindings(data);
+    // Tower identifier, a character, brackets, a digit, terminator; in either byte order.
+    assert!(bindings.len() * 12 <= 2 * data.len());
+    let digits = data.iter().filter(|byte| byte.is_ascii_digit()).count();
+    for binding in bindings {
+        assert_ne!(binding.port, 0);
+        assert!(binding.port.to_string().len() <= digits);
     }
 }
 
@@ -124,7 +147,7 @@ mod tests {
     fn read(texts: &[&str]) -> Vec<(Option<IpAddr>, u16)> {
         let mut stub = vec![0xff; 10];
         stub.extend(build::bindings(texts));
-        string_bindings(&stub, ByteOrder::Little)
+        string_bindings(&stub)
             .iter()
             .map(|binding| (binding.address, binding.port))
             .collect()
@@ -133,12 +156,21 @@ mod tests {
     #[test]
     fn reads_names_and_addresses() {
         assert_eq!(
-            read(&["DC01[49154]", "10.0.0.5[49154]", "2001:db8::5[50000]"]),
+            read(&["DC01[49154]", "10.0.0.5[49154]", "DC01.contoso.com[1]"]),
             [
                 (None, 49154),
                 (Some([10, 0, 0, 5].into()), 49154),
-                (Some("2001:db8::5".parse().expect("an address")), 50000)
+                (None, 1)
             ]
+        );
+        let own: Option<IpAddr> = Some("2001:db8::5".parse().expect("an address"));
+        assert_eq!(
+            read(&[
+                "2001:db8::5[50000]",
+                "[2001:db8::5][50001]",
+                "2001:db8::5%4[50002]"
+            ]),
+            [(own, 50000), (own, 50001), (own, 50002)]
         );
     }
 
@@ -152,7 +184,23 @@ mod tests {
         assert_eq!(read(&[&long, "b[2]"]), [(None, 2)]);
         // Without a terminator.
         let stub = build::bindings(&["DC01[49154]"]);
-        assert!(string_bindings(&stub[..stub.len() - 4], ByteOrder::Little).is_empty());
-        assert!(string_bindings(&stub, ByteOrder::Big).is_empty());
+        assert!(string_bindings(&stub[..stub.len() - 4]).is_empty());
+    }
+
+    #[test]
+    fn either_byte_order_holds_and_towers_tell_tcp_from_udp() {
+        let mut stub = build::bindings(&["DC01[49154]"]);
+        assert_eq!(string_bindings(&stub)[0].protocol, Protocol::Tcp);
+        stub[0] = 8;
+        assert_eq!(string_bindings(&stub)[0].protocol, Protocol::Udp);
+        // A named pipe, and a name in a tower of NetBIOS.
+        stub[0] = 0x0f;
+        assert_eq!(string_bindings(&stub), []);
+        let little = build::bindings(&["DC01[49154]"]);
+        let big: Vec<u8> = little
+            .chunks(2)
+            .flat_map(|pair| [pair[1], pair[0]])
+            .collect();
+        assert_eq!(string_bindings(&big), string_bindings(&little));
     }
 }

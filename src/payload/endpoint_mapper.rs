@@ -1,6 +1,7 @@
 //! Answers of the endpoint mapper (C706 appendix O, MS-RPCE section 2.2.1.2): `ept_map` and
-//! `ept_lookup`, with their towers (C706 appendix L). Strict: what does not add up is an error,
-//! so that an answer may be recognised without its request.
+//! `ept_lookup`, with their towers (C706 appendix L). Strict about the answer: what does not add
+//! up is an error, so that an answer may be recognised without its request. A tower of a form
+//! that nobody knows spoils itself only.
 
 use std::net::Ipv4Addr;
 
@@ -30,8 +31,10 @@ const HANDLE_LENGTH: usize = 20;
 pub struct Answer {
     /// Towers, in the answer's order.
     pub towers: Vec<Tower>,
-    /// 0, or why there are none.
-    pub status: u32,
+    /// Towers of another form.
+    pub unread: usize,
+    /// 0, or why there are none; `None` where the answer was cut before it.
+    pub status: Option<u32>,
 }
 
 /// A way to reach an interface.
@@ -62,8 +65,22 @@ pub enum TowerTransport {
     Other(u8),
 }
 
+/// How much of an answer there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// Its beginning: towers are read as far as they go.
+    Cut,
+}
+
 /// Reads the stub of an `ept_map` response.
-pub fn parse_map(stub: &[u8], order: ByteOrder, width: Width) -> Result<Answer, ReadError> {
+pub fn parse_map(
+    stub: &[u8],
+    order: ByteOrder,
+    width: Width,
+    extent: Extent,
+) -> Result<Answer, ReadError> {
     let mut reader = NdrReader::new(stub, order, width);
     reader.bytes("handle", HANDLE_LENGTH)?;
     let count = array(&mut reader)?;
@@ -71,11 +88,16 @@ pub fn parse_map(stub: &[u8], order: ByteOrder, width: Width) -> Result<Answer, 
     for _ in 0..count {
         referents += usize::from(reader.wide("tower pointer")? != 0);
     }
-    finish(reader, referents)
+    finish(reader, referents, extent)
 }
 
 /// Reads the stub of an `ept_lookup` response.
-pub fn parse_lookup(stub: &[u8], order: ByteOrder, width: Width) -> Result<Answer, ReadError> {
+pub fn parse_lookup(
+    stub: &[u8],
+    order: ByteOrder,
+    width: Width,
+    extent: Extent,
+) -> Result<Answer, ReadError> {
     let mut reader = NdrReader::new(stub, order, width);
     reader.bytes("handle", HANDLE_LENGTH)?;
     let count = array(&mut reader)?;
@@ -91,7 +113,7 @@ pub fn parse_lookup(stub: &[u8], order: ByteOrder, width: Width) -> Result<Answe
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         reader.bytes("annotation", length)?;
     }
-    finish(reader, referents)
+    finish(reader, referents, extent)
 }
 
 /// The number of elements that an array says it holds. The array itself ends where the bytes do.
@@ -107,22 +129,44 @@ fn array(reader: &mut NdrReader<'_>) -> Result<u64, ReadError> {
 }
 
 /// The towers that the pointers defer to, and the status.
-fn finish(mut reader: NdrReader<'_>, referents: usize) -> Result<Answer, ReadError> {
-    let mut towers = Vec::new();
+fn finish(
+    mut reader: NdrReader<'_>,
+    referents: usize,
+    extent: Extent,
+) -> Result<Answer, ReadError> {
+    let mut answer = Answer {
+        towers: Vec::new(),
+        unread: 0,
+        status: None,
+    };
     for _ in 0..referents {
-        let maximum = reader.wide("tower maximum count")?;
-        let length = reader.u32("tower length")?;
-        if u64::from(length) != maximum {
-            return Err(reader.invalid("tower length", u64::from(length)));
+        match octets(&mut reader).map(Tower::parse) {
+            Ok(Ok(tower)) => answer.towers.push(tower),
+            Ok(Err(_)) => answer.unread += 1,
+            Err(ReadError::Short { .. }) if extent == Extent::Cut => return Ok(answer),
+            Err(error) => return Err(error),
         }
-        towers.push(Tower::parse(reader.bytes("tower", length as usize)?)?);
     }
-    let status = reader.u32("status")?;
+    match reader.u32("status") {
+        Ok(status) => answer.status = Some(status),
+        Err(_) if extent == Extent::Cut => return Ok(answer),
+        Err(error) => return Err(error),
+    }
     // Some servers pad the stub to a multiple of eight.
     if reader.left() >= 8 {
         return Err(reader.invalid("bytes after the status", reader.left() as u64));
     }
-    Ok(Answer { towers, status })
+    Ok(answer)
+}
+
+/// The octets of a tower.
+fn octets<'a>(reader: &mut NdrReader<'a>) -> Result<&'a [u8], ReadError> {
+    let maximum = reader.wide("tower maximum count")?;
+    let length = reader.u32("tower length")?;
+    if u64::from(length) != maximum {
+        return Err(reader.invalid("tower length", u64::from(length)));
+    }
+    reader.bytes("tower", length as usize)
 }
 
 impl Tower {
@@ -194,16 +238,23 @@ fn floor<'a>(reader: &mut Reader<'a>) -> Result<(u8, &'a [u8]), ReadError> {
     Ok((protocol, data))
 }
 
-/// Reads `data` as both answers in every representation: a tower needs its bytes.
+/// Reads `data` as both answers in every representation: a tower needs its bytes, and what is
+/// read of a beginning is the beginning of what is read of the whole.
 #[doc(hidden)]
 pub fn fuzz(data: &[u8]) {
     for order in [ByteOrder::Big, ByteOrder::Little] {
         for width in [Width::Ndr, Width::Ndr64] {
             for parse in [parse_map, parse_lookup] {
-                if let Ok(answer) = parse(data, order, width) {
-                    // A pointer, a length and three floors.
-                    assert!(answer.towers.len() * 60 <= data.len());
-                    assert_eq!(parse(data, order, width), Ok(answer));
+                let Ok(whole) = parse(data, order, width, Extent::Whole) else {
+                    continue;
+                };
+                assert!(whole.status.is_some());
+                // A pointer, two lengths and three floors.
+                assert!(whole.towers.len() * 60 + whole.unread * 12 <= data.len());
+                assert_eq!(parse(data, order, width, Extent::Cut).as_ref(), Ok(&whole));
+                for end in [data.len() / 2, data.len().saturating_sub(9)] {
+                    let cut = parse(&data[..end], order, width, Extent::Cut);
+                    assert!(cut.is_err() || whole.towers.starts_with(&cut.unwrap().towers));
                 }
             }
         }
@@ -272,7 +323,7 @@ mod tests {
         for order in [ByteOrder::Big, ByteOrder::Little] {
             for width in [Width::Ndr, Width::Ndr64] {
                 let stub = build::map(&towers, order, width);
-                let answer = parse_map(&stub, order, width).expect("an answer");
+                let answer = parse_map(&stub, order, width, Extent::Whole).expect("an answer");
                 let transports: Vec<_> = answer.towers.iter().map(|t| t.transport).collect();
                 assert_eq!(
                     transports,
@@ -288,15 +339,22 @@ mod tests {
                     answer.towers[0].interface.to_string(),
                     "12345778-1234-abcd-ef00-0123456789ac"
                 );
-                assert_eq!((answer.towers[0].major, answer.status), (1, 0));
+                assert_eq!((answer.towers[0].major, answer.status), (1, Some(0)));
                 // Neither another width nor a shorter stub reads as well.
                 for end in 0..stub.len() - 4 {
-                    assert!(parse_map(&stub[..end], order, width).is_err());
+                    assert!(parse_map(&stub[..end], order, width, Extent::Whole).is_err());
+                    if let Ok(cut) = parse_map(&stub[..end], order, width, Extent::Cut) {
+                        assert!(answer.towers.starts_with(&cut.towers), "{end}");
+                        assert_eq!(cut.status, None);
+                    }
                 }
+                let cut = parse_map(&stub[..stub.len() - 20], order, width, Extent::Cut);
+                assert_eq!(cut.expect("a beginning").towers, answer.towers[..3]);
             }
         }
         let stub = build::map(&towers, ByteOrder::Little, Width::Ndr);
-        assert!(parse_map(&stub, ByteOrder::Little, Width::Ndr64).is_err());
+        let (order, width) = (ByteOrder::Little, Width::Ndr64);
+        assert!(parse_map(&stub, order, width, Extent::Whole).is_err());
     }
 
     #[test]
@@ -304,8 +362,9 @@ mod tests {
         let mut stub = build::map(&[], ByteOrder::Little, Width::Ndr);
         let end = stub.len();
         stub[end - 4..].copy_from_slice(&0x16c9_a0d6_u32.to_le_bytes());
-        let answer = parse_map(&stub, ByteOrder::Little, Width::Ndr).expect("an answer");
-        assert_eq!(answer.status, 0x16c9_a0d6);
+        let (order, width) = (ByteOrder::Little, Width::Ndr);
+        let answer = parse_map(&stub, order, width, Extent::Whole).expect("an answer");
+        assert_eq!(answer.status, Some(0x16c9_a0d6));
         assert!(answer.towers.is_empty());
     }
 
@@ -315,8 +374,11 @@ mod tests {
         for value in [u32::MAX, u32::MAX, 0, u32::MAX] {
             stub.extend(value.to_le_bytes());
         }
-        assert!(parse_map(&stub, ByteOrder::Little, Width::Ndr).is_err());
-        assert!(parse_lookup(&stub, ByteOrder::Little, Width::Ndr).is_err());
+        for parse in [parse_map, parse_lookup] {
+            for extent in [Extent::Whole, Extent::Cut] {
+                assert!(parse(&stub, ByteOrder::Little, Width::Ndr, extent).is_err());
+            }
+        }
     }
 
     #[test]
@@ -343,9 +405,42 @@ mod tests {
         }
         stub.resize(stub.len().next_multiple_of(4), 0);
         put(&mut stub, 0);
-        let answer = parse_lookup(&stub, ByteOrder::Little, Width::Ndr).expect("an answer");
+        let (order, width) = (ByteOrder::Little, Width::Ndr);
+        let answer = parse_lookup(&stub, order, width, Extent::Whole).expect("an answer");
         assert_eq!(answer.towers.len(), 2);
         assert_eq!(answer.towers[1].transport, TowerTransport::Tcp(49664));
         assert_eq!(answer.towers[1].address, Some(Ipv4Addr::new(10, 0, 0, 16)));
+    }
+
+    #[test]
+    fn null_pointers_defer_to_no_tower() {
+        for order in [ByteOrder::Big, ByteOrder::Little] {
+            for (width, size) in [(Width::Ndr, 4), (Width::Ndr64, 8)] {
+                let tower = build::tower(7, &[0xc0, 2], [0; 4]);
+                let two = build::map(&[tower.clone(), tower.clone()], order, width);
+                let one = build::map(&[tower], order, width);
+                // Two pointers of which the first is null, and the one tower.
+                let pointers = if size == 4 { 36 } else { 48 };
+                let mut stub = two[..pointers].to_vec();
+                stub.extend(vec![0; size]);
+                stub.extend(&two[pointers + size..pointers + 2 * size]);
+                stub.extend(&one[pointers + size..]);
+                let answer = parse_map(&stub, order, width, Extent::Whole).expect("an answer");
+                assert_eq!(answer.towers.len(), 1);
+                assert_eq!(answer.towers[0].transport, TowerTransport::Tcp(49154));
+            }
+        }
+    }
+
+    #[test]
+    fn a_tower_of_another_form_spoils_itself_only() {
+        let mut odd = build::tower(7, &[0xc0, 2], [0; 4]);
+        odd[4] = 0x05;
+        let towers = [odd, build::tower(7, &[0xc0, 3], [0; 4])];
+        let (order, width) = (ByteOrder::Little, Width::Ndr);
+        let stub = build::map(&towers, order, width);
+        let answer = parse_map(&stub, order, width, Extent::Whole).expect("an answer");
+        assert_eq!((answer.towers.len(), answer.unread), (1, 1));
+        assert_eq!(answer.towers[0].transport, TowerTransport::Tcp(49155));
     }
 }

@@ -21,6 +21,26 @@ impl Uuid {
         ])
     }
 
+    /// From its printed form, in lower or upper case.
+    pub fn parse(text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text.split('-').collect();
+        let lengths = parts.iter().map(|part| part.len());
+        if !lengths.eq([8, 4, 4, 4, 12]) || !text.is_ascii() {
+            return None;
+        }
+        let digits = parts.concat();
+        let mut bytes = [0; 16];
+        for (byte, index) in bytes.iter_mut().zip((0..).step_by(2)) {
+            let pair = &digits[index..index + 2];
+            // A sign would be a number, too.
+            if !pair.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return None;
+            }
+            *byte = u8::from_str_radix(pair, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
     /// From its wire form with the first three fields least significant byte first.
     pub const fn from_little_endian(wire: [u8; 16]) -> Self {
         let w = wire;
@@ -65,6 +85,17 @@ mod tests {
             *b"\x08\x83\xaf\xe1\x1f\x5d\xc9\x11\x91\xa4\x08\x00\x2b\x14\xa0\xfa",
         );
         assert_eq!(fields.to_string(), printed);
+        assert_eq!(Uuid::parse(printed), Some(fields));
+        assert_eq!(Uuid::parse(&printed.to_uppercase()), Some(fields));
+        for wrong in [
+            "",
+            "e1af8308",
+            "e1af83085d1f-11c9-91a4-08002b14a0fa-",
+            &printed[1..],
+        ] {
+            assert_eq!(Uuid::parse(wrong), None);
+        }
+        assert_eq!(Uuid::parse(&printed.replace("e1", "+1")), None);
         assert_eq!(wire, fields);
         assert!(!wire.is_nil() && Uuid([0; 16]).is_nil());
     }

@@ -85,8 +85,11 @@ pub struct Answer {
     pub rpc: RuleList,
     /// `listed`, then `rpc`.
     pub listed_and_rpc: RuleList,
-    /// Whether the roles may speak the other way round on the same port.
+    /// Whether a rule names the port the other way round.
     pub reversed: bool,
+    /// Whether a rule lets the responder use RPC at the initiator, and its dynamic range holds
+    /// the port.
+    pub rpc_reversed: bool,
     /// Whether the two have rules in either direction, key ports of Windows Server aside.
     pub connected: bool,
 }
@@ -332,7 +335,8 @@ impl Compiled {
             listed_and_rpc: both.collect(),
             listed: listed.iter().map(|found| found.rule).collect(),
             rpc: rpc.iter().map(|found| found.rule).collect(),
-            reversed: !self.listed(question, to, back).is_empty() || !rpc_back.is_empty(),
+            reversed: !self.listed(question, to, back).is_empty(),
+            rpc_reversed: !rpc_back.is_empty(),
             connected: false,
         }
     }

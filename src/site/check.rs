@@ -126,7 +126,15 @@ fn write_settings(out: &mut String, loaded: &LoadedSite) -> fmt::Result {
         RpcMinimum::Range => "the range alone counts".to_owned(),
         other => format!("weakest basis {}", other.name()),
     };
-    writeln!(out, "rpc       {}{own}, {minimum}", ranges.join(", "))?;
+    let pairs = match site.rpc.pairs.len() {
+        0 => String::new(),
+        pairs => format!(", {} set apart", counted(pairs as u128, "pair")),
+    };
+    writeln!(
+        out,
+        "rpc       {}{own}, {minimum}{pairs}",
+        ranges.join(", ")
+    )?;
     match site.site_server_initiates {
         SiteServerInitiates::No => {}
         SiteServerInitiates::All => writeln!(out, "direction the site server initiates")?,

@@ -30,7 +30,7 @@ pub use file::LoadedSite;
 pub use hosts::HostLookup;
 pub use model::{
     Acceptance, AcceptedParty, AcceptedPorts, AddressRange, RequirementsWanted, RpcMinimum,
-    RpcSettings, Site, SiteServerInitiates,
+    RpcPair, RpcSettings, Site, SiteServerInitiates,
 };
 pub use place::Place;
 pub use prefix::{Meaning, RoleLookup};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::net::{Protocol, Timestamp};
-use crate::policy::{PortRange, RoleId, RoleSet};
+use crate::policy::{Party, PortRange, RoleId, RoleSet};
 
 /// A validated site.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +60,40 @@ pub struct RpcSettings {
     pub roles: BTreeMap<RoleId, Vec<PortRange>>,
     /// Weakest basis that counts as expected.
     pub minimum: RpcMinimum,
+    /// The same between two roles, in file order.
+    pub pairs: Vec<RpcPair>,
+}
+
+/// One entry of `[rpc.pairs]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RpcPair {
+    /// Who opens.
+    pub from: Party,
+    /// Who listens.
+    pub to: Party,
+    /// Weakest basis that counts as expected.
+    pub minimum: RpcMinimum,
+}
+
+impl RpcSettings {
+    /// The entry that sets the weakest basis between two hosts; `None` where none does, and
+    /// [`minimum`](Self::minimum) holds. An entry with two roles wins, then one with the
+    /// responder's, then one with the initiator's; of several alike the strictest.
+    pub fn pair(&self, from: RoleSet, to: RoleSet) -> Option<&RpcPair> {
+        let holds = |party, roles: RoleSet| match party {
+            Party::Any => true,
+            Party::Role(role) => roles.contains(role),
+        };
+        let fitting = self.pairs.iter();
+        let fitting = fitting.filter(|pair| holds(pair.from, from) && holds(pair.to, to));
+        fitting.min_by_key(|pair| (pair.to == Party::Any, pair.from == Party::Any, pair.minimum))
+    }
+
+    /// Weakest basis that counts as expected between two hosts.
+    pub fn minimum_between(&self, from: RoleSet, to: RoleSet) -> RpcMinimum {
+        let pair = self.pair(from, to);
+        pair.map_or(self.minimum, |pair| pair.minimum)
+    }
 }
 
 impl Default for RpcSettings {
@@ -71,6 +105,7 @@ impl Default for RpcSettings {
             }],
             roles: BTreeMap::new(),
             minimum: RpcMinimum::Inferred,
+            pairs: Vec::new(),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{RpcMinimum, RpcSettings, Vocabulary};
+use super::{RpcMinimum, RpcPair, RpcSettings, Vocabulary};
 use crate::config::{Located, Problems, Table, Value, quoted, suggestion};
-use crate::policy::{PortRange, RoleId};
+use crate::policy::{Direction, Kind, Party, PortRange, RoleId, RoleSet};
 
 /// Reads `[rpc]`.
 pub(super) fn read(table: Table<'_>, names: &Vocabulary<'_>) -> RpcSettings {
@@ -18,8 +18,93 @@ pub(super) fn read(table: Table<'_>, names: &Vocabulary<'_>) -> RpcSettings {
     if let Some(minimum) = table.string("minimum") {
         settings.minimum = read_minimum(table.problems(), &minimum).unwrap_or(settings.minimum);
     }
+    if let Some(pairs) = table.table("pairs") {
+        settings.pairs = read_pairs(&pairs, names);
+    }
     table.finish();
     settings
+}
+
+const PAIR_FORM: &str = "write `FROM -> TO`, each a role or `any`";
+
+fn read_pairs(table: &Table<'_>, names: &Vocabulary<'_>) -> Vec<RpcPair> {
+    let problems = table.problems();
+    let mut pairs: Vec<RpcPair> = Vec::new();
+    for entry in table.entries() {
+        let parties = read_pair(problems, &entry.key, names);
+        let minimum = entry.value.string();
+        let minimum = minimum.and_then(|name| read_minimum(problems, &name));
+        let (Some((from, to)), Some(minimum)) = (parties, minimum) else {
+            continue;
+        };
+        if pairs.iter().any(|pair| (pair.from, pair.to) == (from, to)) {
+            problems.error(entry.key.span, "this pair stands above already");
+            continue;
+        }
+        if !may_use_rpc(from, to, names) {
+            let message = format!("no rule lets {} use RPC", quoted(entry.key.value));
+            let help = Some("leave it out: it changes nothing".to_owned());
+            problems.warning(entry.key.span, message, help);
+        }
+        pairs.push(RpcPair { from, to, minimum });
+    }
+    pairs
+}
+
+/// Reads `FROM -> TO`. Both are read even where one is wrong.
+fn read_pair(
+    problems: &Problems<'_>,
+    key: &Located<&str>,
+    names: &Vocabulary<'_>,
+) -> Option<(Party, Party)> {
+    let malformed = |message: &str, help: &str| {
+        problems.error_with_help(key.span.clone(), message, Some(help.to_owned()));
+    };
+    let Some((from, to)) = key.value.split_once("->") else {
+        malformed("there is no `->`", PAIR_FORM);
+        return None;
+    };
+    let read = |name: &str| match name.trim() {
+        "" => {
+            malformed("a role is missing beside `->`", PAIR_FORM);
+            None
+        }
+        "any" => Some(Party::Any),
+        name => names.party(problems, name, key),
+    };
+    let (from, to) = (read(from), read(to));
+    if (from, to) == (Some(Party::Any), Some(Party::Any)) {
+        malformed("`any -> any` is every pair", "set `minimum` in `[rpc]`");
+        return None;
+    }
+    Some((from?, to?))
+}
+
+/// Whether some rule lets one use RPC at the other, at this edition and either way round where
+/// the rule says so.
+fn may_use_rpc(from: Party, to: Party, names: &Vocabulary<'_>) -> bool {
+    let roles = |party| match party {
+        Party::Any => None,
+        Party::Role(role) => {
+            let mut own = RoleSet::EMPTY;
+            own.insert(role);
+            Some(names.roles.with_implied(own))
+        }
+    };
+    let fits = |party, roles: Option<RoleSet>| match (party, roles) {
+        (Party::Role(role), Some(roles)) => roles.contains(role),
+        (Party::Any, _) | (_, None) => true,
+    };
+    let (from, to) = (roles(from), roles(to));
+    let mut rules = names.rules.iter();
+    !names.complete
+        || rules.any(|rule| {
+            matches!(rule.kind, Kind::RpcDynamic | Kind::RpcRange)
+                && (fits(rule.initiator, from) && fits(rule.responder, to)
+                    || rule.direction == Direction::Either
+                        && fits(rule.responder, from)
+                        && fits(rule.initiator, to))
+        })
 }
 
 fn read_roles(table: &Table<'_>, names: &Vocabulary<'_>) -> BTreeMap<RoleId, Vec<PortRange>> {

@@ -43,6 +43,23 @@ impl<'p> Vocabulary<'p> {
         role
     }
 
+    /// The role of that name, or `any`, as a part of a key; another name is an error.
+    pub(super) fn party(
+        &self,
+        problems: &Problems<'_>,
+        name: &str,
+        key: &Located<&str>,
+    ) -> Option<Party> {
+        let role = self.roles.find(name);
+        if role.is_none() && self.complete {
+            let message = format!("{} is no role, and not `any`", quoted(name));
+            let valid = self.roles.iter().map(|(_, role)| role.id.as_str());
+            let help = suggestion(name, "roles", valid.chain(["any"]));
+            problems.error_with_help(key.span.clone(), message, help);
+        }
+        role.map(Party::Role)
+    }
+
     /// Whether the edition in force speaks of the role.
     pub(super) fn knows(&self, role: RoleId) -> bool {
         let editions = &self.roles.role(role).editions;

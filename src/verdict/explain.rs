@@ -64,9 +64,10 @@ impl Judge<'_> {
             let rules = self.rule_ids(&self.lookup.answer(answer).rpc);
             let sentence = format!(
                 "{} may open RPC dynamic ports on {}, {protocol} {port} among them, once the flow \
-                 is as well founded as `rpc.minimum` asks: {}.",
+                 is as well founded as {}: {}.",
                 self.party(flow.initiator.address, from),
                 self.party(flow.responder.address, to),
+                self.rpc_demand(from, to),
                 rules.join(", "),
             );
             return Explanation {
@@ -193,6 +194,19 @@ impl Judge<'_> {
         )
     }
 
+    /// What the site file asks of a flow between two hosts to an RPC port.
+    fn rpc_demand(&self, from: RoleSet, to: RoleSet) -> String {
+        match self.site.rpc.pair(from, to) {
+            None => "`rpc.minimum` asks".to_owned(),
+            Some(pair) => format!(
+                "`rpc.pairs` asks for {} -> {} ({})",
+                self.party_name(pair.from),
+                self.party_name(pair.to),
+                pair.minimum.name()
+            ),
+        }
+    }
+
     fn allowance(&self, basis: Basis, flow: &Flow, rules: &[u32]) -> String {
         let ids: Vec<&str> = rules
             .iter()
@@ -254,9 +268,12 @@ impl Judge<'_> {
                     .to_owned()
             }
             Reason::RpcUnannounced => {
-                "the port lies in the RPC dynamic range and the roles may use RPC, but nothing \
-                 seen before founds it as `rpc.minimum` asks."
-                    .to_owned()
+                let (from, to) = (subject.initiator_roles, subject.responder_roles);
+                format!(
+                    "the port lies in the RPC dynamic range and the roles may use RPC, but \
+                     nothing seen before founds it as {}.",
+                    self.rpc_demand(from, to)
+                )
             }
             Reason::TftpUnsolicited => {
                 "it looks like a TFTP transfer, but no request to port 69 explains it.".to_owned()

@@ -272,7 +272,7 @@ impl<'a> Judge<'a> {
         ends: &Ends,
         answer: AnswerId,
     ) -> Option<Explained> {
-        let rpc = match self.rpc(flow, answer) {
+        let rpc = match self.rpc(flow, ends, answer) {
             Rpc::Expected(basis) => Some(basis),
             Rpc::No | Rpc::OutsideRange | Rpc::Unannounced => None,
         };
@@ -302,7 +302,7 @@ impl<'a> Judge<'a> {
         rpc.map(|basis| Explained { basis, rules })
     }
 
-    fn rpc(&mut self, flow: &Flow, answer: AnswerId) -> Rpc {
+    fn rpc(&mut self, flow: &Flow, ends: &Ends, answer: AnswerId) -> Rpc {
         let said = self.lookup.answer(answer);
         if !said.may_use_rpc {
             return Rpc::No;
@@ -314,8 +314,19 @@ impl<'a> Judge<'a> {
                 None => Rpc::No,
             };
         }
+        let (basis, weakness) = self.rpc_basis(flow);
+        let (from, to) = (ends.initiator.roles, ends.responder.roles);
+        if weakness > self.site.rpc.minimum_between(from, to) {
+            return Rpc::Unannounced;
+        }
+        Rpc::Expected(basis)
+    }
+
+    /// What founds a flow to a port that may be RPC's.
+    fn rpc_basis(&mut self, flow: &Flow) -> (Basis, RpcMinimum) {
+        let learned = self.facts.learned(flow.responder, flow.protocol);
         self.rests_on_others |= learned.is_none();
-        let (basis, weakness) = match learned.map(|index| self.facts.proofs().rpc[index].basis) {
+        match learned.map(|index| self.facts.proofs().rpc[index].basis) {
             Some(RpcBasis::Endpoint) => (Basis::RpcEndpoint, RpcMinimum::Endpoint),
             Some(RpcBasis::Binding) => (Basis::RpcBinding, RpcMinimum::Binding),
             Some(RpcBasis::Interface) => (Basis::RpcInterface, RpcMinimum::Interface),
@@ -323,11 +334,18 @@ impl<'a> Judge<'a> {
                 (Basis::RpcInferred, RpcMinimum::Inferred)
             }
             None => (Basis::RpcRange, RpcMinimum::Range),
-        };
-        if weakness > self.site.rpc.minimum {
-            return Rpc::Unannounced;
         }
-        Rpc::Expected(basis)
+    }
+
+    /// Whether the flow would be expected if its two ends swapped their roles.
+    fn is_reversed(&mut self, flow: &Flow, ends: &Ends, answer: AnswerId) -> bool {
+        let said = self.lookup.answer(answer);
+        if said.reversed || !said.rpc_reversed {
+            return said.reversed;
+        }
+        let (from, to) = (ends.responder.roles, ends.initiator.roles);
+        let minimum = self.site.rpc.minimum_between(from, to);
+        minimum == RpcMinimum::Range || self.rpc_basis(flow).1 <= minimum
     }
 
     fn background(&mut self, flow: &Flow, ends: &Ends) -> Option<&'static str> {
@@ -361,11 +379,10 @@ impl<'a> Judge<'a> {
         if self.looks_like_tftp(flow, ends) {
             return Reason::TftpUnsolicited;
         }
-        let said = self.lookup.answer(answer);
-        if !is_guessed(flow) && said.reversed {
+        if !is_guessed(flow) && self.is_reversed(flow, ends, answer) {
             return Reason::Reversed;
         }
-        if said.connected {
+        if self.lookup.answer(answer).connected {
             Reason::PortNotListed
         } else {
             Reason::NoRuleForRoles
@@ -378,13 +395,13 @@ impl<'a> Judge<'a> {
             Rpc::Unannounced => Some(Reason::RpcUnannounced),
             Rpc::No | Rpc::Expected(_) => None,
         };
-        let as_seen = of(self.rpc(flow, answer));
+        let as_seen = of(self.rpc(flow, ends, answer));
         if as_seen.is_some() || !is_guessed(flow) {
             return as_seen;
         }
         let (flow, ends) = (flow.reversed(), ends.reversed());
         let answer = self.ask(&flow, &ends);
-        of(self.rpc(&flow, answer))
+        of(self.rpc(&flow, &ends, answer))
     }
 
     fn looks_like_tftp(&self, flow: &Flow, ends: &Ends) -> bool {

@@ -19,6 +19,7 @@ mod part_file;
 mod policy_cli;
 mod policy_documents;
 mod readme;
+mod rpc_witness;
 mod shard;
 mod site_check;
 mod threads;

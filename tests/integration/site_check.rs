@@ -6,7 +6,7 @@ use std::path::Path;
 
 use portolan::config::{Diagnostics, Source};
 use portolan::net::Protocol;
-use portolan::policy::{PortRange, RoleSet};
+use portolan::policy::{Party, PortRange, RoleSet};
 use portolan::site::{
     AcceptedParty, AcceptedPorts, HostLookup, LoadedSite, RoleLookup, RpcMinimum, Site,
     SiteServerInitiates, summary,
@@ -47,6 +47,9 @@ dynamic = ["49152-65535"]
 minimum = "binding"
 [rpc.roles]
 domain-controller = ["50000-50200"]
+[rpc.pairs]
+"site-server -> management-point" = "endpoint"
+"any->domain-controller" = "range"
 
 [direction]
 site-server-initiates = ["management-point"]
@@ -133,6 +136,18 @@ fn the_full_example_means_what_it_says() {
     assert_eq!(site.rpc.dynamic, range(49152, 65535));
     assert_eq!(site.rpc.roles[&dc], range(50000, 50200));
     assert_eq!(site.rpc.minimum, RpcMinimum::Binding);
+    let named = |id| Party::Role(policy.roles.find(id).expect("a role"));
+    let pairs: Vec<_> = (site.rpc.pairs.iter())
+        .map(|pair| (pair.from, pair.to, pair.minimum))
+        .collect();
+    let (server, point) = (named("site-server"), named("management-point"));
+    assert_eq!(
+        pairs,
+        [
+            (server, point, RpcMinimum::Endpoint),
+            (Party::Any, Party::Role(dc), RpcMinimum::Range)
+        ]
+    );
     let mp = role_set(&loaded, &["management-point"]);
     assert_eq!(site.site_server_initiates, SiteServerInitiates::Roles(mp));
     assert_eq!(site.vantage_inside[0].to_string(), "10.0.0.0/24");
@@ -228,7 +243,7 @@ roles     client                  65,539 addresses in 4 ranges
 hosts     1 machine
 scope     flows that touch distribution-point-pxe, 10.0.0.0/24
 ports     changed for http, software-update-point http, software-update-point https
-rpc       49152-65535, 1 role with ranges of their own, weakest basis binding
+rpc       49152-65535, 1 role with ranges of their own, weakest basis binding, 2 pairs set apart
 direction the site server initiates towards management-point
 vantage   captured at the border of 10.0.0.0/24
 require   pxe-boot, BKMK_PortsClient-MP, per host
@@ -528,6 +543,22 @@ fn rpc_and_direction() {
          7:11: error: unknown RPC basis `bindng`; did you mean `binding`?\n\
          9:1: error: unknown role `clent`; did you mean `client`?\n\
          9:9: error: no port range is listed; leave it out for 49152-65535"
+    );
+    assert_eq!(
+        problems_after_head(
+            "[rpc.pairs]\n'clent -> managment-point' = 'bindng'\n'client' = 'range'\n'any -> any' = 'range'\n\
+             '-> client' = 'range'\n'site-server -> client' = 1\n'site-server->client' = 'range'\n\
+             'site-server  ->  client' = 'endpoint'\n'client -> site-server' = 'range'\n"
+        ),
+        "6:1: error: `clent` is no role, and not `any`; did you mean `client`?\n\
+         6:1: error: `managment-point` is no role, and not `any`; did you mean `management-point`?\n\
+         6:30: error: unknown RPC basis `bindng`; did you mean `binding`?\n\
+         7:1: error: there is no `->`; write `FROM -> TO`, each a role or `any`\n\
+         8:1: error: `any -> any` is every pair; set `minimum` in `[rpc]`\n\
+         9:1: error: a role is missing beside `->`; write `FROM -> TO`, each a role or `any`\n\
+         10:27: error: `site-server -> client` must be a string, found an integer\n\
+         12:1: error: this pair stands above already\n\
+         13:1: warning: no rule lets `client -> site-server` use RPC; leave it out: it changes nothing"
     );
     assert_eq!(
         problems_after_head(

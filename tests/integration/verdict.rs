@@ -155,11 +155,6 @@ impl Reading {
         parties && ports && rule.protocol == wanted.protocol
     }
 
-    fn allowed(&self, from: RoleSet, to: RoleSet, wanted: Wanted) -> bool {
-        let rules = &self.loaded.policy.rules;
-        rules.iter().any(|rule| self.opens(rule, from, to, wanted))
-    }
-
     fn have_rules(&self, one: RoleSet, other: RoleSet) -> bool {
         let key = |rule: &Rule| {
             rule.initiator == Party::Any && KEY_SERVICES.contains(&rule.service.as_str())
@@ -184,7 +179,7 @@ impl Reading {
     fn reason(&self, from: RoleSet, to: RoleSet, wanted: Wanted) -> Reason {
         if self.may_use_rpc(from, to, wanted) {
             Reason::RpcUnannounced
-        } else if self.allowed(to, from, wanted) {
+        } else if self.names(to, from, wanted) {
             Reason::Reversed
         } else if self.have_rules(from, to) {
             Reason::PortNotListed
@@ -195,12 +190,14 @@ impl Reading {
 
     /// What must be said of a flow without any evidence.
     fn says(&self, from: RoleSet, to: RoleSet, wanted: Wanted) -> Option<Reason> {
-        let rules = &self.loaded.policy.rules;
-        let listed = rules
-            .iter()
-            .filter(|rule| rule.kind != Kind::RpcDynamic)
-            .any(|rule| self.opens(rule, from, to, wanted));
-        (!listed).then(|| self.reason(from, to, wanted))
+        (!self.names(from, to, wanted)).then(|| self.reason(from, to, wanted))
+    }
+
+    /// Whether a rule opens it without evidence.
+    fn names(&self, from: RoleSet, to: RoleSet, wanted: Wanted) -> bool {
+        let rules = self.loaded.policy.rules.iter();
+        let mut rules = rules.filter(|rule| rule.kind != Kind::RpcDynamic);
+        rules.any(|rule| self.opens(rule, from, to, wanted))
     }
 
     fn samples(&self) -> Vec<Sample> {

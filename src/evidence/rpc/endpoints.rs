@@ -76,7 +76,7 @@ impl Endpoints {
             let endpoint = LearnedEndpoint {
                 server,
                 port: binding.port,
-                protocol: Protocol::Tcp,
+                protocol: binding.protocol,
                 interface: None,
                 name: None,
                 basis: RpcBasis::Binding,
@@ -115,8 +115,8 @@ impl Endpoints {
         }
     }
 
-    /// In time order, after the bound that was hit before.
-    pub(super) fn finish(self, connections: Option<EvidenceLimit>) -> Found {
+    /// In time order, after the bounds that were hit before.
+    pub(super) fn finish(self, limits: impl IntoIterator<Item = EvidenceLimit>) -> Found {
         let mut sorted: Vec<_> = self.known.into_iter().collect();
         sorted.sort_by_key(|(key, known)| (known.endpoint.first, *key));
         let mut found = Found::default();
@@ -136,7 +136,7 @@ impl Endpoints {
             }
             found.endpoints.push(endpoint);
         }
-        found.limits.extend(connections);
+        found.limits.extend(limits);
         if self.kept_out > 0 {
             found.limits.push(EvidenceLimit {
                 limit: "rpc-endpoints",

@@ -1,6 +1,8 @@
 //! Every basis of an expected flow.
 
 use super::*;
+use crate::policy::RoleSet;
+use crate::site::RpcMinimum;
 
 fn expected(basis: Basis) -> Verdict {
     Verdict::Expected(basis)
@@ -224,6 +226,49 @@ fn rpc_minimum_decides_what_counts() {
     assert_eq!(
         last_of(&endpoint, proofs, &[rpc_flow()]).verdict,
         Verdict::Unexpected(Reason::RpcUnannounced)
+    );
+}
+
+#[test]
+fn rpc_minimum_may_differ_between_two_roles() {
+    // The most specific entry wins, and the responder's over the initiator's.
+    let entries = [
+        ("\"site-server -> any\" = \"range\"", true),
+        ("\"any -> domain-controller\" = \"interface\"", false),
+        ("\"site-server -> domain-controller\" = \"range\"", true),
+    ];
+    let mut pairs = String::from("[rpc]\nminimum = \"endpoint\"\n[rpc.pairs]\n");
+    assert_eq!(
+        verdict(&site(&pairs), rpc_flow()),
+        Verdict::Unexpected(Reason::RpcUnannounced)
+    );
+    for (entry, allowed) in entries {
+        pairs.push_str(entry);
+        pairs.push('\n');
+        let wanted = match allowed {
+            true => expected(Basis::RpcRange),
+            false => Verdict::Unexpected(Reason::RpcUnannounced),
+        };
+        assert_eq!(verdict(&site(&pairs), rpc_flow()), wanted, "{pairs}");
+    }
+    // A host with several roles meets the strictest of several entries alike.
+    let shared = "[rpc]\nminimum = \"range\"\n[rpc.pairs]\n\
+                  \"site-server -> domain-controller\" = \"range\"\n\
+                  \"site-server -> global-catalog-domain-controller\" = \"binding\"\n";
+    let loaded = site(shared);
+    let to = |roles: &[&str]| {
+        let mut set = RoleSet::EMPTY;
+        for id in roles {
+            set.insert(loaded.policy.roles.find(id).expect("a role"));
+        }
+        set
+    };
+    let server = to(&["site-server"]);
+    let between = |roles: &[&str]| loaded.site.rpc.minimum_between(server, to(roles));
+    assert_eq!(between(&["domain-controller"]), RpcMinimum::Range);
+    assert_eq!(
+        between(&["domain-controller", "global-catalog-domain-controller"]),
+        RpcMinimum::Binding
     );
 }
 

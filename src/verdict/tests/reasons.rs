@@ -73,8 +73,19 @@ fn reversed() {
     let loaded = site("");
     let flow = tcp("10.0.0.11:50000", "10.1.0.7:443");
     assert_eq!(reason(&loaded, flow), Reason::Reversed);
-    let rpc = tcp("10.0.0.13:50000", "10.0.0.10:49667");
-    assert_eq!(reason(&loaded, rpc), Reason::Reversed);
+    // RPC the other way round needs its proof, too.
+    let rpc = seen_at(20, tcp("10.0.0.13:50000", "10.0.0.10:49667"));
+    assert_eq!(reason(&loaded, rpc), Reason::PortNotListed);
+    let contact = seen_at(15, tcp("10.0.0.13:50000", "10.0.0.10:135"));
+    let after = last_of(&loaded, Proofs::default(), &[contact, rpc]).verdict;
+    assert_eq!(after, Verdict::Unexpected(Reason::Reversed));
+    for (pair, wanted) in [
+        ("site-server -> domain-controller", Reason::Reversed),
+        ("domain-controller -> site-server", Reason::PortNotListed),
+    ] {
+        let loaded = site(&format!("[rpc.pairs]\n\"{pair}\" = \"range\"\n"));
+        assert_eq!(reason(&loaded, rpc), wanted, "{pair}");
+    }
     let guessed = Flow {
         initiator_basis: InitiatorBasis::ServicePort,
         ..flow

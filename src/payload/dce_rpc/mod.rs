@@ -1,10 +1,18 @@
 //! DCE/RPC protocol data units: the connection-oriented ones of C706 section 12.6 with MS-RPCE
-//! section 2.2.2, and the header of the connectionless ones (C706 section 12.5). One unit at a
-//! time: fragments and segments are put together elsewhere. Stub data stays opaque.
+//! section 2.2.2, and the connectionless ones. One unit at a time: fragments and segments are put
+//! together elsewhere. Stub data stays opaque.
+
+mod connectionless;
 
 use super::Uuid;
 use super::ndr::{ByteOrder, NdrReader, Width};
 use super::reader::{ReadError, Reader};
+
+#[cfg(test)]
+pub(crate) use connectionless::build;
+pub use connectionless::{
+    CONNECTIONLESS_HEADER, CONNECTIONLESS_VERSION, Connectionless, Fragment, looks_connectionless,
+};
 
 /// Port of the endpoint mapper (MS-RPCE section 2.1.1.1, 2.1.2.1).
 pub const ENDPOINT_MAPPER_PORT: u16 = 135;
@@ -12,6 +20,10 @@ pub const ENDPOINT_MAPPER_PORT: u16 = 135;
 pub const VERSION: u8 = 5;
 /// Bytes of the common header.
 pub const HEADER_LENGTH: usize = 16;
+
+/// Units that are passed over in a segment to find a bind: a third authentication leg or the end
+/// of a call stands before an alter-context.
+const MAX_UNITS_BEFORE_BIND: usize = 4;
 
 /// NDR 2.0 (C706 appendix I).
 pub const NDR: Uuid = Uuid::from_fields(
@@ -135,6 +147,8 @@ pub struct Pdu<'a> {
     pub header: Header,
     /// What stands between the header and the authentication trailer.
     pub body: &'a [u8],
+    /// Authentication level of its trailer (MS-RPCE section 2.2.1.1.8), where that was captured.
+    pub auth_level: Option<u8>,
 }
 
 impl<'a> Pdu<'a> {
@@ -144,16 +158,26 @@ impl<'a> Pdu<'a> {
         let length = usize::from(header.fragment_length);
         let unit = &bytes[..length.min(bytes.len())];
         let mut end = unit.len();
+        let mut auth_level = None;
         if header.auth_length > 0 {
             // The trailer: type, level, pad length, reserved, context; then the value.
             let trailer = length.saturating_sub(usize::from(header.auth_length) + 8);
+            auth_level = unit.get(trailer + 1).copied();
             let padding = unit.get(trailer + 2).map_or(0, |&pad| usize::from(pad));
             end = end.min(trailer.saturating_sub(padding));
         }
         Ok(Self {
             header,
             body: &unit[HEADER_LENGTH..end.max(HEADER_LENGTH)],
+            auth_level,
         })
+    }
+
+    /// Whether the stub may be sealed: at the level of packet privacy, or at one that was not
+    /// captured.
+    pub fn may_be_sealed(&self) -> bool {
+        const PACKET_PRIVACY: u8 = 6;
+        self.header.auth_length > 0 && self.auth_level.is_none_or(|level| level == PACKET_PRIVACY)
     }
 
     /// Presentation contexts that a bind or alter-context proposes, as far as they were captured.
@@ -308,72 +332,28 @@ impl ContextResult {
     }
 }
 
-/// Whether a TCP payload begins with a unit that sets up or answers presentation contexts: what
-/// names the interface behind a port. Cheap, for every packet of any port.
+/// Where in a TCP payload that begins with units the first one stands that sets up or answers
+/// presentation contexts: what names the interface behind a port. Cheap, for every packet of any
+/// port.
 #[inline]
-pub fn looks_like_bind(payload: &[u8]) -> bool {
-    payload.first() == Some(&VERSION)
-        && Header::parse(payload).is_ok_and(|header| match header.kind {
+pub fn find_bind(payload: &[u8]) -> Option<usize> {
+    if payload.first() != Some(&VERSION) {
+        return None;
+    }
+    let mut at = 0;
+    for _ in 0..MAX_UNITS_BEFORE_BIND {
+        let header = Header::parse(payload.get(at..)?).ok()?;
+        match header.kind {
             PduType::Bind
             | PduType::BindAck
             | PduType::BindNak
             | PduType::AlterContext
-            | PduType::AlterContextResponse => true,
-            PduType::Request | PduType::Response | PduType::Fault | PduType::Other(_) => false,
-        })
-}
-
-/// A connectionless unit, C706 section 12.5.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Connectionless<'a> {
-    /// 0 request, 2 response; others as in C706 section 12.5.2.
-    pub kind: u8,
-    /// Whether the call's stub goes on in further datagrams.
-    pub is_fragment: bool,
-    /// Byte order.
-    pub order: ByteOrder,
-    /// Interface.
-    pub interface: Uuid,
-    /// Operation number.
-    pub operation: u16,
-    /// Stub data.
-    pub stub: &'a [u8],
-}
-
-impl<'a> Connectionless<'a> {
-    /// `PF_FRAG` of the first flags byte.
-    const FRAGMENT: u8 = 0x04;
-
-    /// Reads a datagram of version 4.
-    pub fn parse(payload: &'a [u8]) -> Result<Self, ReadError> {
-        let mut reader = Reader::new(payload);
-        let [version, kind, flags, _] = reader.array("version and type")?;
-        if version != 4 {
-            return Err(reader.invalid("version", u64::from(version)));
+            | PduType::AlterContextResponse => return Some(at),
+            PduType::Request | PduType::Response | PduType::Fault | PduType::Other(_) => {}
         }
-        let label: [u8; 4] = reader.array("data representation")?;
-        let order = ByteOrder::from_label(label[0])
-            .ok_or_else(|| reader.invalid("data representation", u64::from(label[0])))?;
-        let mut rest = NdrReader::new(reader.peek(), order, Width::Ndr);
-        rest.uuid("object")?;
-        let interface = rest.uuid("interface")?;
-        rest.uuid("activity")?;
-        // Server boot time, interface version, sequence number.
-        rest.bytes("boot time, version, sequence", 12)?;
-        let operation = rest.u16("operation")?;
-        rest.bytes("hints", 4)?;
-        let length = usize::from(rest.u16("body length")?);
-        // Fragment number, authentication protocol, serial number.
-        rest.bytes("fragment and serial number", 4)?;
-        Ok(Self {
-            kind,
-            is_fragment: flags & Self::FRAGMENT != 0,
-            order,
-            interface,
-            operation,
-            stub: rest.bytes("stub", length)?,
-        })
+        at += usize::from(header.fragment_length);
     }
+    None
 }
 
 /// Reads `data` as a unit: the parts lie inside it, and every list ends.
@@ -391,10 +371,16 @@ pub fn fuzz(data: &[u8]) {
             assert!(pdu.body.ends_with(stub));
         }
     } else {
-        assert!(!looks_like_bind(data));
+        assert_eq!(find_bind(data), None);
+    }
+    if let Some(at) = find_bind(data) {
+        assert_eq!(find_bind(&data[at..]), Some(0));
     }
     if let Ok(unit) = Connectionless::parse(data) {
-        assert!(unit.stub.len() + 80 <= data.len());
+        assert!(unit.stub.len() + CONNECTIONLESS_HEADER <= data.len());
+        assert_eq!(unit.is_whole(), unit.stub.len() == usize::from(unit.length));
+        let length = (CONNECTIONLESS_HEADER + usize::from(unit.length)) as u32;
+        assert!(!looks_connectionless(data, length + 1));
     }
 }
 
@@ -423,7 +409,7 @@ mod tests {
         );
         assert_eq!((contexts[0].major, contexts[0].minor), (3, 0));
         assert_eq!(contexts[0].syntaxes, [NDR]);
-        assert!(looks_like_bind(BIND) && looks_like_bind(BIND_ACK));
+        assert_eq!((find_bind(BIND), find_bind(BIND_ACK)), (Some(0), Some(0)));
         // Cut inside its context.
         assert!(
             Pdu::parse(&BIND[..40])
@@ -453,7 +439,8 @@ mod tests {
         assert_eq!((call.context, call.operation), (2, 3));
         assert_eq!((call.object, call.stub), (None, &b"abcde"[..]));
         assert_eq!(pdu.response(), None);
-        assert!(!looks_like_bind(unit));
+        assert_eq!(find_bind(unit), None);
+        assert_eq!((pdu.auth_level, pdu.may_be_sealed()), (Some(5), false));
     }
 
     #[test]
@@ -474,24 +461,37 @@ mod tests {
             let mut unit = BIND.to_vec();
             unit[place] = value;
             assert!(Header::parse(&unit).is_err(), "byte {place} = {value}");
-            assert!(!looks_like_bind(&unit));
+            assert_eq!(find_bind(&unit), None);
         }
         assert!(Header::parse(&BIND[..15]).is_err());
     }
 
     #[test]
-    fn reads_a_connectionless_response() {
-        let mut unit = b"\x04\x02\x08\x00\x10\x00\x00\x00".to_vec();
-        unit.extend([0; 16]);
-        unit.extend(b"\x08\x83\xaf\xe1\x1f\x5d\xc9\x11\x91\xa4\x08\x00\x2b\x14\xa0\xfa");
-        unit.extend([0; 28]);
-        unit.extend(b"\x03\x00\xff\xff\xff\xff\x02\x00\x00\x00\x00\x00hi");
-        let parsed = Connectionless::parse(&unit).expect("a unit");
-        assert_eq!(
-            (parsed.kind, parsed.operation, parsed.stub),
-            (2, 3, &b"hi"[..])
-        );
-        assert!(!parsed.is_fragment);
-        assert!(Connectionless::parse(&unit[..81]).is_err());
+    fn privacy_seals_the_stub_and_so_may_what_was_cut() {
+        // A response with 4 bytes of stub, a trailer of 8, a value of 4.
+        let unit = |level| {
+            let mut unit = b"\x05\x00\x02\x03\x10\x00\x00\x00\x28\x00\x04\x00\x01\x00\x00\x00\
+                \x04\x00\x00\x00\x00\x00\x00\x00stub\x0a"
+                .to_vec();
+            unit.extend([level, 0, 0, 0, 0, 0, 0]);
+            unit.extend(b"VVVV");
+            unit
+        };
+        let (integrity, privacy) = (unit(5), unit(6));
+        let clear = Pdu::parse(&integrity).expect("a unit");
+        assert_eq!(clear.response(), Some((0, &b"stub"[..])));
+        assert!(!clear.may_be_sealed());
+        assert!(Pdu::parse(&privacy).expect("a unit").may_be_sealed());
+        assert!(Pdu::parse(&integrity[..29]).expect("cut").may_be_sealed());
+    }
+
+    #[test]
+    fn a_bind_is_found_behind_other_units() {
+        let third_leg = b"\x05\x00\x10\x03\x10\x00\x00\x00\x14\x00\x00\x00\x01\x00\x00\x00spec";
+        assert_eq!(find_bind(third_leg), None);
+        assert_eq!(find_bind(&[third_leg, BIND].concat()), Some(20));
+        assert_eq!(find_bind(&[third_leg, &BIND[..20]].concat()), Some(20));
+        assert_eq!(find_bind(&[&third_leg[..18], BIND].concat()), None);
+        assert_eq!(find_bind(&[&third_leg.repeat(9), BIND].concat()), None);
     }
 }
