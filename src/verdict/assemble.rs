@@ -377,6 +377,7 @@ impl<'a> Sums<'a> {
             requirements,
             rules: rule_use(judge, self.rules),
             tftp: proofs.tftp.to_vec(),
+            tftp_joined: proofs.tftp_joined.to_vec(),
             rpc: proofs
                 .rpc
                 .iter()
