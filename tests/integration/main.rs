@@ -21,6 +21,7 @@ mod policy_documents;
 mod readme;
 mod shard;
 mod site_check;
+mod tftp_truth;
 mod threads;
 mod verdict;
 mod witness;
