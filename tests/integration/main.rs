@@ -15,6 +15,7 @@ mod hostile;
 mod max_flows;
 mod merge;
 mod part_file;
+mod peers;
 
 mod policy_cli;
 mod policy_documents;
