@@ -17,8 +17,8 @@ use std::net::IpAddr;
 
 pub use context::Context;
 pub use model::{
-    Boot, BootOffer, BootStep, BootStepKind, EvidenceLimit, LearnedEndpoint, RpcBasis, Transfer,
-    TransferOperation, TransferOutcome,
+    Boot, BootOffer, BootStep, BootStepKind, EvidenceLimit, JoinedTransfer, LearnedEndpoint,
+    RpcBasis, Transfer, TransferOperation, TransferOutcome,
 };
 
 pub use crate::payload::Uuid;
@@ -49,6 +49,8 @@ pub fn fuzz(name: &str, data: &[u8]) {
 pub struct Evidence {
     /// TFTP transfers, in time order.
     pub tftp: Vec<Transfer>,
+    /// TFTP transfers whose request was not captured, in time order. They explain no flow.
+    pub tftp_joined: Vec<JoinedTransfer>,
     /// RPC endpoints, in time order.
     pub rpc: Vec<LearnedEndpoint>,
     /// Network boots, in time order.
@@ -79,11 +81,12 @@ impl Evidence {
         let rpc = rpc.finish();
         let dhcp = dhcp.finish(&tftp.transfers);
         Self {
-            limits: (tftp.limit.into_iter())
+            limits: (tftp.limits.into_iter())
                 .chain(rpc.limits)
                 .chain(dhcp.limit)
                 .collect(),
             tftp: tftp.transfers,
+            tftp_joined: tftp.joined,
             rpc: rpc.endpoints,
             pxe: dhcp.boots,
             offers: dhcp.offers,

@@ -41,6 +41,36 @@ pub struct Transfer {
     pub frames: Vec<Position>,
 }
 
+/// A TFTP transfer that was under way when the capture began. No request explains it, so it
+/// explains no flow: its ends are known by what passed between them alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinedTransfer {
+    /// Read or write, where the capture shows which end is the server: by an OACK, or port 69.
+    pub operation: Option<TransferOperation>,
+    /// The client's transfer identifier; where that can't be told, the end that got the blocks.
+    pub client: Endpoint,
+    /// The other end.
+    pub server: Endpoint,
+    /// Options that the server granted, by lower-case name, where that was captured.
+    pub options: BTreeMap<String, Text>,
+    /// How it ended, as far as it can be told.
+    pub outcome: TransferOutcome,
+    /// Payload bytes of distinct blocks that were captured.
+    pub bytes: u64,
+    /// Distinct blocks that were captured.
+    pub blocks: u64,
+    /// Blocks sent again.
+    pub retransmitted_blocks: u64,
+    /// The first packet that was captured.
+    pub first: Position,
+    /// Time of the last packet.
+    pub last: Timestamp,
+    /// Error code and text, where one was sent.
+    pub error: Option<(u16, Text)>,
+    /// The first packet, and the end.
+    pub frames: Vec<Position>,
+}
+
 /// Direction of a TFTP transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TransferOperation {

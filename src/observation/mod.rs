@@ -13,7 +13,7 @@ mod seen;
 mod tests;
 
 pub use capture::CaptureRecord;
-pub use log::{LogEntries, LogEntry, LogKind, TftpRun, TftpRunKind};
+pub use log::{LogEntries, LogEntry, LogKind, MAX_RUNS_PER_FLOW, TftpRun, TftpRunKind};
 pub use part::{Part, Piece, Window};
 #[doc(hidden)]
 pub use part_file::fuzz_part;

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use super::flow_record::{FlowRecord, Judged};
 use crate::decode::Undecoded;
 use crate::evidence::{
-    Boot, BootStep, BootStepKind, LearnedEndpoint, RpcBasis, Transfer, TransferOperation,
-    TransferOutcome, Uuid,
+    Boot, BootStep, BootStepKind, JoinedTransfer, LearnedEndpoint, RpcBasis, Transfer,
+    TransferOperation, TransferOutcome, Uuid,
 };
 use crate::flow::{Flow, IcmpKinds, InitiatorBasis, State};
 use crate::net::{Endpoint, Position, Protocol, Timestamp};
@@ -120,6 +120,7 @@ pub(crate) fn audit() -> Audit {
             last: Some(time(200)),
         }],
         tftp: transfers(),
+        tftp_joined: joined_transfers(),
         rpc: vec![RpcUse {
             endpoint: LearnedEndpoint {
                 server: address("10.0.0.11"),
@@ -430,6 +431,23 @@ fn transfers() -> Vec<Transfer> {
             ..complete
         },
     ]
+}
+
+fn joined_transfers() -> Vec<JoinedTransfer> {
+    vec![JoinedTransfer {
+        operation: None,
+        client: Endpoint::new(address("10.1.0.51"), 2070),
+        server: Endpoint::new(address("10.0.0.12"), 61_002),
+        options: BTreeMap::new(),
+        outcome: TransferOutcome::Open,
+        bytes: 14_560,
+        blocks: 10,
+        retransmitted_blocks: 0,
+        first: at(1, 3),
+        last: time(1),
+        error: None,
+        frames: vec![at(1, 3)],
+    }]
 }
 
 /// Records of an expected, an unexpected and an unjudged flow.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::{Reason, RequirementCause, RequirementState};
 use crate::decode::Undecoded;
-use crate::evidence::{Boot, LearnedEndpoint, Transfer};
+use crate::evidence::{Boot, JoinedTransfer, LearnedEndpoint, Transfer};
 use crate::net::{Position, Protocol, Timestamp};
 use crate::observation::CaptureRecord;
 
@@ -41,6 +41,8 @@ pub struct Audit {
     pub rules: Vec<RuleUse>,
     /// TFTP transfers, in time order.
     pub tftp: Vec<Transfer>,
+    /// TFTP transfers whose request was not captured, in time order.
+    pub tftp_joined: Vec<JoinedTransfer>,
     /// RPC endpoints learned, in time order.
     pub rpc: Vec<RpcUse>,
     /// Network boots, in time order.

@@ -275,6 +275,11 @@ impl Judge<'_> {
                     self.rpc_demand(from, to)
                 )
             }
+            Reason::TftpUnsolicited if self.was_under_way(subject) => {
+                "it looks like a TFTP transfer that was under way when the capture began. Begin \
+                 the capture earlier, so that the request to port 69 is in it."
+                    .to_owned()
+            }
             Reason::TftpUnsolicited => {
                 "it looks like a TFTP transfer, but no request to port 69 explains it.".to_owned()
             }
@@ -293,6 +298,18 @@ impl Judge<'_> {
             }
             Reason::NoRuleForRoles => "no rule connects these roles.".to_owned(),
         }
+    }
+
+    /// Whether both directions of one of its flows fit a TFTP transfer.
+    fn was_under_way(&self, subject: &Subject<'_>) -> bool {
+        let Some(responder) = subject.responder else {
+            return false;
+        };
+        let mut ports = subject.ports.iter().flat_map(|(from, to)| *from..=*to);
+        ports.any(|port| {
+            let end = Endpoint::new(responder, port);
+            self.facts.joined(subject.initiator, end)
+        })
     }
 
     /// Who did what to whom.

@@ -9,7 +9,9 @@ use hashbrown::{HashMap, HashSet};
 
 use super::background::{self, Answer};
 use super::port_set::PortSet;
-use crate::evidence::{Boot, Evidence, LearnedEndpoint, Transfer, TransferOperation};
+use crate::evidence::{
+    Boot, Evidence, JoinedTransfer, LearnedEndpoint, Transfer, TransferOperation,
+};
 use crate::flow::{Flow, InitiatorBasis, State};
 use crate::net::{Endpoint, Position, Protocol};
 use crate::site::Site;
@@ -24,6 +26,8 @@ type Set<K> = HashSet<K, foldhash::fast::RandomState>;
 pub struct Proofs<'a> {
     /// TFTP transfers, in time order.
     pub tftp: &'a [Transfer],
+    /// TFTP transfers without a request, in time order. They make no flow expected.
+    pub tftp_joined: &'a [JoinedTransfer],
     /// RPC endpoints learned, in time order.
     pub rpc: &'a [LearnedEndpoint],
     /// Network boots, in time order.
@@ -36,6 +40,7 @@ impl<'a> From<&'a Evidence> for Proofs<'a> {
     fn from(evidence: &'a Evidence) -> Self {
         Self {
             tftp: &evidence.tftp,
+            tftp_joined: &evidence.tftp_joined,
             rpc: &evidence.rpc,
             pxe: &evidence.pxe,
             evidence: Some(evidence),
@@ -96,6 +101,8 @@ pub(super) struct Facts<'a> {
     transfers: Map<(Endpoint, Endpoint), Vec<&'a Transfer>>,
     /// By client endpoint and server address: what came of its requests.
     requests: Map<(Endpoint, IpAddr), Vec<&'a Transfer>>,
+    /// By one end's address and the other end: transfers without a request.
+    joined: Set<(IpAddr, Endpoint)>,
     /// By client address: what it asked to read, in time order.
     reads: Map<IpAddr, Vec<&'a Transfer>>,
     learned: Map<(IpAddr, u16, Protocol), usize>,
@@ -112,6 +119,7 @@ impl<'a> Facts<'a> {
         let mut facts = Self {
             transfers: Map::default(),
             requests: Map::default(),
+            joined: Set::default(),
             reads: Map::default(),
             learned: Map::default(),
             learned_ports: PortSet::default(),
@@ -134,6 +142,10 @@ impl<'a> Facts<'a> {
                 let reader = transfer.client.address;
                 facts.reads.entry(reader).or_default().push(transfer);
             }
+        }
+        for JoinedTransfer { client, server, .. } in proofs.tftp_joined {
+            facts.joined.insert((client.address, *server));
+            facts.joined.insert((server.address, *client));
         }
         for (index, endpoint) in proofs.rpc.iter().enumerate() {
             let key = (
@@ -212,6 +224,11 @@ impl<'a> Facts<'a> {
         self.transfers
             .get(&(flow.initiator, flow.responder))
             .map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a TFTP transfer without a request ran between an address and another end.
+    pub(super) fn joined(&self, address: IpAddr, other: Endpoint) -> bool {
+        self.joined.contains(&(address, other))
     }
 
     /// What came of the requests that a flow to a TFTP server carries.

@@ -15,6 +15,7 @@ mod hostile;
 mod max_flows;
 mod merge;
 mod part_file;
+mod peers;
 
 mod policy_cli;
 mod policy_documents;
@@ -22,6 +23,7 @@ mod readme;
 mod rpc_witness;
 mod shard;
 mod site_check;
+mod tftp_truth;
 mod threads;
 mod verdict;
 mod witness;

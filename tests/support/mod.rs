@@ -10,6 +10,7 @@ pub mod build;
 pub mod fixtures;
 pub mod frames;
 pub mod measure;
+pub mod namespaces;
 pub mod seeds;
 pub mod shared;
 pub mod tshark;

@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::session::{BlockSize, Ending, Error, Session, Side, by_name};
+use super::packet::Packet;
+use super::session::{Around, BlockSize, Ending, Session, Side, by_name};
 use super::{Conversation, Seen};
 use crate::evidence::Context;
 use crate::evidence::model::{Transfer, TransferOperation, TransferOutcome};
 use crate::flow::IcmpErrorSeen;
 use crate::net::{Endpoint, FiveTuple, Position, Protocol, Timestamp};
-use crate::observation::{LogKind, TftpRun, TftpRunKind};
 use crate::payload::Text;
-use crate::payload::tftp::{PORT, Request, Tftp};
+use crate::payload::tftp::{PORT, Request};
 
 /// Server ports that may answer one request: as many as it was repeated, up to this.
 const MAX_ANSWERS: usize = 8;
@@ -25,6 +25,14 @@ pub(super) const LOOK_AHEAD: usize = 4096;
 /// Silence after which a transfer that began counts as stalled. Peers repeat a lost packet after
 /// one to five seconds.
 const STALL_NS: u64 = 5_000_000_000;
+
+/// When the same client asked the same server for the same file next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Again {
+    pub(super) first: Position,
+    /// Whether an answer to it, or to one after it, reached the client.
+    pub(super) is_heard: bool,
+}
 
 /// A request and what came of it.
 #[derive(Clone, Debug)]
@@ -53,7 +61,7 @@ impl Conversation<'_> {
         let mut kept_out = 0;
         let next = self.next_of_client();
         for (index, seen) in self.packets.iter().enumerate() {
-            let Some(packet) = Packet::read(seen) else {
+            let Some(packet) = seen.packet() else {
                 continue;
             };
             let own = &mut attempts[begin..];
@@ -109,7 +117,7 @@ impl Conversation<'_> {
         if !session.has_acknowledged_data() {
             return false;
         }
-        let next = next.and_then(|next| Some((next.server_port, Packet::read(next)?)));
+        let next = next.and_then(|next| Some((next.server_port, next.packet()?)));
         !matches!(next, Some((port, Packet::Run(run))) if port == session.port && run.first_block > 1)
     }
 
@@ -122,8 +130,7 @@ impl Conversation<'_> {
             .map(|(index, seen)| {
                 let near = next.filter(|next| next - index <= LOOK_AHEAD);
                 let request = |packet| matches!(packet, Packet::Request(..));
-                if seen.side == Side::Client
-                    && Packet::read(seen).is_some_and(|packet| !request(packet))
+                if seen.side == Side::Client && seen.packet().is_some_and(|packet| !request(packet))
                 {
                     next = Some(index);
                 }
@@ -166,69 +173,6 @@ fn session<'s>(
     sessions.iter_mut().find(|session| session.port == port)
 }
 
-/// What an entry says, whether it came run-length coded or whole.
-#[derive(Clone, Copy)]
-enum Packet<'a> {
-    Request(TransferOperation, Request<'a>),
-    Run(TftpRun),
-    Other(Tftp<'a>),
-}
-
-impl<'a> Packet<'a> {
-    fn read(seen: &Seen<'a>) -> Option<Self> {
-        let (payload, length) = match seen.kind {
-            LogKind::TftpRun(run) => return Some(Self::Run(run)),
-            LogKind::Datagram { payload, length } => (payload, length),
-            LogKind::Segment { .. } => return None,
-        };
-        let run = |kind, first_block, block_length| {
-            Self::Run(TftpRun {
-                kind,
-                first_block,
-                advance: 0,
-                count: 1,
-                block_length,
-                last: seen.at.time,
-            })
-        };
-        Some(match Tftp::parse(payload, length).ok()? {
-            Tftp::ReadRequest(request) => Self::Request(TransferOperation::Read, request),
-            Tftp::WriteRequest(request) => Self::Request(TransferOperation::Write, request),
-            Tftp::Data { block, length } => {
-                let length = u16::try_from(length).unwrap_or(u16::MAX);
-                run(TftpRunKind::Data, block, length)
-            }
-            Tftp::Acknowledgment { block, .. } => run(TftpRunKind::Ack, block, 0),
-            other @ (Tftp::Error { .. } | Tftp::OptionAcknowledgment(_)) => Self::Other(other),
-        })
-    }
-
-    /// Whether a transfer begins so.
-    fn is_beginning(self) -> bool {
-        match self {
-            Self::Request(..) => false,
-            Self::Run(run) => run.first_block <= 1,
-            Self::Other(_) => true,
-        }
-    }
-}
-
-impl Session {
-    fn take(&mut self, side: Side, at: Position, packet: Packet<'_>) {
-        let (last, packets) = match packet {
-            Packet::Run(run) => (run.last, run.count),
-            Packet::Request(..) | Packet::Other(_) => (at.time, 1),
-        };
-        self.touch(side, at, last, packets);
-        match packet {
-            Packet::Run(run) => self.run(&run, at.time),
-            Packet::Other(Tftp::OptionAcknowledgment(options)) => self.grant(options),
-            Packet::Other(Tftp::Error { code, text }) => self.fail(side, code, text),
-            Packet::Request(..) | Packet::Other(_) => {}
-        }
-    }
-}
-
 impl Attempt {
     /// The server ports that answered.
     pub(super) fn answers(&self) -> impl Iterator<Item = Endpoint> + '_ {
@@ -236,8 +180,8 @@ impl Attempt {
         sessions.map(|session| Endpoint::new(self.server, session.port))
     }
 
-    /// The transfer it led to. `again` is where the same file was asked for next.
-    pub(super) fn into_transfer(self, context: &impl Context, again: Option<Position>) -> Transfer {
+    /// The transfer it led to. `again` is when the same file was asked for next.
+    pub(super) fn into_transfer(self, context: &impl Context, again: Option<Again>) -> Transfer {
         let outcome = self.outcome(context, again);
         let session = self.session();
         let mut frames = vec![self.first];
@@ -273,7 +217,7 @@ impl Attempt {
         }
     }
 
-    fn outcome(&self, context: &impl Context, again: Option<Position>) -> TransferOutcome {
+    fn outcome(&self, context: &impl Context, again: Option<Again>) -> TransferOutcome {
         let Some(session) = self.session() else {
             return match self.refusal(context, PORT) {
                 Some(_) => TransferOutcome::Unreachable,
@@ -281,37 +225,30 @@ impl Attempt {
             };
         };
         let size = session.block_size(&self.requested, self.request_cut);
-        let ending = session.ending(size);
-        if ending == Ending::Complete {
-            return TransferOutcome::Complete;
-        }
-        if let Some(error) = &session.error {
-            return if self.is_probe(session, error) {
-                TransferOutcome::Aborted
-            } else {
-                TransferOutcome::Error
-            };
-        }
-        let refused = self.refusal(context, session.port).is_some();
-        if refused && !session.has_acknowledged_data() {
-            return TransferOutcome::Unreachable;
-        }
-        let progress = session.progress();
-        let silent = context.end().since_ns(progress) >= STALL_NS
-            || again.is_some_and(|again| again.time > progress);
-        match ending {
-            Ending::Unknown => TransferOutcome::Open,
-            _ if refused || silent => TransferOutcome::Stalled,
-            _ => TransferOutcome::Open,
+        let around = Around {
+            asked_size: self.operation == TransferOperation::Read
+                && (self.requested.contains_key("tsize") || self.request_cut),
+            refused: self.refusal(context, session.port).is_some(),
+            silent: is_silent(session, context)
+                || again.is_some_and(|again| again.first.time > session.progress()),
+        };
+        let outcome = session.outcome(size, around);
+        let probed_in_silence = outcome == TransferOutcome::Stalled
+            && around.asked_size
+            && !around.refused
+            && again.is_some_and(|again| again.is_heard)
+            && session.client_packets == 0
+            && self.last <= session.first.time;
+        match probed_in_silence {
+            true => TransferOutcome::Aborted,
+            false => outcome,
         }
     }
 
-    /// Whether the client asked for the size only: it stops once it has it, before any data.
-    fn is_probe(&self, session: &Session, error: &Error) -> bool {
-        error.from == Side::Client
-            && self.operation == TransferOperation::Read
-            && (self.requested.contains_key("tsize") || self.request_cut)
-            && !session.has_acknowledged_data()
+    /// Whether an answer reached the client: it sent something there.
+    pub(super) fn is_heard(&self) -> bool {
+        self.session()
+            .is_some_and(|session| session.client_packets > 0)
     }
 
     /// The ICMP error that met packets between the client's port and this server port.
@@ -356,6 +293,11 @@ impl Attempt {
     fn session(&self) -> Option<&Session> {
         // `max_by_key` prefers the last of equals, the first answer is wanted.
         let sessions = self.sessions.iter().rev();
-        sessions.max_by_key(|session| session.client_packets)
+        sessions.max_by_key(|session| (!session.is_turned_away(), session.client_packets))
     }
+}
+
+/// Whether nothing new came for so long that more would have.
+pub(super) fn is_silent(session: &Session, context: &impl Context) -> bool {
+    context.end().since_ns(session.progress()) >= STALL_NS
 }

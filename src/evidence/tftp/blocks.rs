@@ -37,13 +37,34 @@ pub(super) struct Added {
 }
 
 impl Blocks {
-    /// Takes up `count` consecutive numbers from `first` on, sent between two times.
-    pub(super) fn add(&mut self, first: u16, count: u32, from: Timestamp, to: Timestamp) -> Added {
+    /// Numbers that do not begin at zero: the first is the nearest one to `expected`.
+    pub(super) fn joined(expected: u64, at: Timestamp) -> Self {
+        Self {
+            current: Some(Span {
+                from: at,
+                to: at,
+                first: expected,
+                last: expected,
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// Takes up `count` consecutive numbers from `first` on, sent in `packets` packets between two
+    /// times.
+    pub(super) fn add(
+        &mut self,
+        first: u16,
+        count: u32,
+        packets: u32,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Added {
         let first = unwrap(first, self.expected(from));
         let last = first + u64::from(count.max(1) - 1);
         let advances = self.highest().is_none_or(|highest| last > highest);
         let new = self.seen.insert(first, last);
-        self.packets += u64::from(count.max(1));
+        self.packets += u64::from(packets);
         self.distinct += new;
         if advances {
             self.progress = self.progress.max(Some(to));
@@ -62,6 +83,33 @@ impl Blocks {
     /// The highest number.
     pub(super) fn highest(&self) -> Option<u64> {
         self.seen.0.last().map(|&(_, last)| last)
+    }
+
+    /// The lowest number.
+    pub(super) fn lowest(&self) -> Option<u64> {
+        self.seen.0.first().map(|&(first, _)| first)
+    }
+
+    /// Whether it carried a number.
+    pub(super) fn contains(&self, number: u64) -> bool {
+        let before = self.seen.0.partition_point(|&(_, last)| last < number);
+        let next = self.seen.0.get(before);
+        next.is_some_and(|&(first, _)| first <= number)
+    }
+
+    /// How many numbers both carried.
+    pub(super) fn shared(&self, other: &Self) -> u64 {
+        let (mut mine, mut theirs) = (&self.seen.0[..], &other.seen.0[..]);
+        let mut shared = 0;
+        while let ([one, ..], [two, ..]) = (mine, theirs) {
+            let (first, last) = (one.0.max(two.0), one.1.min(two.1));
+            shared += (last + 1).saturating_sub(first);
+            match one.1 < two.1 {
+                true => mine = &mine[1..],
+                false => theirs = &theirs[1..],
+            }
+        }
+        shared
     }
 
     /// Where the numbers stand at a time. Inside a run that still goes on, by even pace: two
@@ -133,11 +181,11 @@ mod tests {
     #[test]
     fn counts_distinct_numbers_and_packets_sent_again() {
         let mut blocks = Blocks::default();
-        assert_eq!(blocks.add(1, 3, T(0), T(3)).new, 3);
-        assert_eq!(blocks.add(3, 2, T(4), T(5)).new, 1);
-        assert_eq!(blocks.add(6, 1, T(6), T(6)).new, 1);
+        assert_eq!(blocks.add(1, 3, 3, T(0), T(3)).new, 3);
+        assert_eq!(blocks.add(3, 2, 2, T(4), T(5)).new, 1);
+        assert_eq!(blocks.add(6, 1, 1, T(6), T(6)).new, 1);
         assert_eq!(blocks.progress, Some(T(6)));
-        assert_eq!(blocks.add(2, 5, T(7), T(8)).new, 1);
+        assert_eq!(blocks.add(2, 5, 5, T(7), T(8)).new, 1);
         assert_eq!((blocks.packets, blocks.highest()), (11, Some(6)));
         assert_eq!(blocks.progress, Some(T(6)));
         assert_eq!(blocks.seen.0, [(1, 6)]);
@@ -147,29 +195,32 @@ mod tests {
     fn numbers_wrap_to_zero_or_to_one() {
         for (next, last) in [(0, 65536 + 9), (1, 65537 + 9)] {
             let mut blocks = Blocks::default();
-            blocks.add(1, 65535, T(0), T(10));
-            let added = blocks.add(next, 10, T(11), T(20));
+            blocks.add(1, 65535, 65535, T(0), T(10));
+            let added = blocks.add(next, 10, 10, T(11), T(20));
             assert_eq!((added.new, added.last), (10, last));
         }
         // A run goes on through the wrap.
         let mut blocks = Blocks::default();
-        assert_eq!(blocks.add(1, 200_000, T(0), T(10)).last, 200_000);
-        assert_eq!(blocks.add(3393, 1, T(11), T(11)).first, 200_001);
+        assert_eq!(blocks.add(1, 200_000, 200_000, T(0), T(10)).last, 200_000);
+        assert_eq!(blocks.add(3393, 1, 1, T(11), T(11)).first, 200_001);
     }
 
     #[test]
     fn a_number_below_the_first_block_is_one_far_ahead() {
         let mut blocks = Blocks::default();
-        assert_eq!(blocks.add(40_000, 1, T(0), T(0)).first, 40_000);
+        assert_eq!(blocks.add(40_000, 1, 1, T(0), T(0)).first, 40_000);
     }
 
     #[test]
     fn two_captures_of_one_transfer_add_nothing_new() {
         let mut blocks = Blocks::default();
-        assert_eq!(blocks.add(1, 200_000, T(0), T(200_000)).new, 200_000);
-        assert_eq!(blocks.add(1, 70_000, T(1), T(70_001)).new, 0);
+        assert_eq!(
+            blocks.add(1, 200_000, 200_000, T(0), T(200_000)).new,
+            200_000
+        );
+        assert_eq!(blocks.add(1, 70_000, 70_000, T(1), T(70_001)).new, 0);
         // 70,001 modulo 65,536.
-        assert_eq!(blocks.add(4465, 100, T(70_002), T(70_102)).new, 0);
+        assert_eq!(blocks.add(4465, 100, 100, T(70_002), T(70_102)).new, 0);
         assert_eq!(blocks.highest(), Some(200_000));
     }
 

@@ -4,6 +4,8 @@
 
 mod attempt;
 mod blocks;
+mod joined;
+mod packet;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -13,11 +15,13 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use self::attempt::Attempt;
+use self::attempt::{Again, Attempt};
+use self::joined::Unrequested;
+use self::packet::Packet;
 use self::session::Side;
 use super::Context;
 use super::fuzz::Script;
-use super::model::{EvidenceLimit, Transfer, TransferOperation};
+use super::model::{EvidenceLimit, JoinedTransfer, Transfer, TransferOperation};
 use crate::net::{Endpoint, Position};
 use crate::observation::{LogEntry, LogKind};
 use crate::payload::Text;
@@ -32,6 +36,7 @@ const MAX_TRANSFERS: usize = 1 << 18;
 pub(super) struct Tracker<'a> {
     index: HashMap<(Endpoint, IpAddr), usize, RandomState>,
     conversations: Vec<Conversation<'a>>,
+    unrequested: Unrequested<'a>,
     kept_out: u64,
 }
 
@@ -58,8 +63,10 @@ pub(super) struct Found {
     pub(super) transfers: Vec<Transfer>,
     /// Client and server port of every answer → its transfer; of several the first.
     pub(super) pairs: HashMap<(Endpoint, Endpoint), usize>,
-    /// Whether requests were kept out.
-    pub(super) limit: Option<EvidenceLimit>,
+    /// Transfers whose request was not captured, in time order.
+    pub(super) joined: Vec<JoinedTransfer>,
+    /// Whether requests or packets without one were kept out.
+    pub(super) limits: Vec<EvidenceLimit>,
 }
 
 impl<'a> Tracker<'a> {
@@ -87,9 +94,10 @@ impl<'a> Tracker<'a> {
             index.get(&from_server).or_else(|| index.get(&from_client))
         };
         match known {
+            Some(_) if !request && self.unrequested.goes_on(entry) => self.unrequested.take(entry),
             Some(&known) => self.conversations[known].push(entry),
             None if request => self.open(source, destination.address, entry),
-            None => {}
+            None => self.unrequested.take(entry),
         }
     }
 
@@ -119,14 +127,7 @@ impl<'a> Tracker<'a> {
         attempts.sort_by_key(|attempt| attempt.first);
 
         let tried_again = tried_again(&attempts);
-        let mut found = Found {
-            limit: (self.kept_out > 0).then_some(EvidenceLimit {
-                limit: "tftp-transfers",
-                value: MAX_TRANSFERS as u64,
-                reached: self.kept_out,
-            }),
-            ..Found::default()
-        };
+        let mut found = Found::default();
         for (attempt, again) in attempts.into_iter().zip(tried_again) {
             let index = found.transfers.len();
             for server in attempt.answers() {
@@ -134,7 +135,32 @@ impl<'a> Tracker<'a> {
             }
             found.transfers.push(attempt.into_transfer(context, again));
         }
+        let room = MAX_TRANSFERS - found.transfers.len();
+        let (joined, left_out) = self.unrequested.read(room, context);
+        found.joined = joined;
+        for (limit, value, reached) in [
+            ("tftp-transfers", MAX_TRANSFERS, self.kept_out + left_out),
+            (
+                Unrequested::LIMIT.0,
+                Unrequested::LIMIT.1,
+                self.unrequested.kept_out,
+            ),
+        ] {
+            if reached > 0 {
+                found.limits.push(EvidenceLimit {
+                    limit,
+                    value: value as u64,
+                    reached,
+                });
+            }
+        }
         found
+    }
+}
+
+impl<'a> Seen<'a> {
+    fn packet(&self) -> Option<Packet<'a>> {
+        Packet::read(self.kind, self.at.time)
     }
 }
 
@@ -155,9 +181,9 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// For each attempt, where the same client asked the same server for the same file next.
-fn tried_again(attempts: &[Attempt]) -> Vec<Option<Position>> {
-    let mut next: HashMap<(IpAddr, IpAddr, TransferOperation, &Text), Position> = HashMap::new();
+/// For each attempt, when the same client asked the same server for the same file next.
+fn tried_again(attempts: &[Attempt]) -> Vec<Option<Again>> {
+    let mut next: HashMap<(IpAddr, IpAddr, TransferOperation, &Text), Again> = HashMap::new();
     let mut again: Vec<_> = attempts
         .iter()
         .rev()
@@ -168,7 +194,9 @@ fn tried_again(attempts: &[Attempt]) -> Vec<Option<Position>> {
                 attempt.operation,
                 &attempt.file,
             );
-            next.insert(key, attempt.first)
+            let is_heard = attempt.is_heard() || next.get(&key).is_some_and(|next| next.is_heard);
+            let first = attempt.first;
+            next.insert(key, Again { first, is_heard })
         })
         .collect();
     again.reverse();

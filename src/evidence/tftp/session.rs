@@ -4,10 +4,17 @@
 use std::collections::BTreeMap;
 
 use super::blocks::Blocks;
+use crate::evidence::model::TransferOutcome;
 use crate::net::{Position, Timestamp};
-use crate::observation::{TftpRun, TftpRunKind};
+use crate::observation::{MAX_RUNS_PER_FLOW, TftpRun, TftpRunKind};
 use crate::payload::Text;
 use crate::payload::tftp::{DEFAULT_BLOCK_SIZE, Options};
+
+/// Error code "unknown transfer ID" (RFC 1350, appendix).
+const UNKNOWN_TRANSFER: u16 = 5;
+
+/// Past so many log entries the log may have ended before the transfer did: a flow's bound is near.
+const MAX_ENTRIES: u32 = MAX_RUNS_PER_FLOW / 2;
 
 /// Which end sent a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +42,14 @@ pub(super) struct Session {
     pub(super) bytes: u64,
     /// Packets of the client.
     pub(super) client_packets: u64,
+    /// Log entries, which hold a packet or a run of them.
+    entries: u32,
     /// Options of the OACK.
     pub(super) granted: Option<Granted>,
     /// The first ERROR.
     pub(super) error: Option<Error>,
+    /// Who sent the first ACK.
+    receiver: Option<Side>,
     /// Lowest and highest block with the payload bytes of each.
     ends: Option<[(u64, u16); 2]>,
 }
@@ -69,6 +80,17 @@ pub(super) enum BlockSize {
     Unknown,
 }
 
+/// What is known of a transfer besides its packets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Around {
+    /// The client read, and asked for the file's size.
+    pub(super) asked_size: bool,
+    /// ICMP errors say that packets did not arrive.
+    pub(super) refused: bool,
+    /// Nothing new came for long, or the client asked again.
+    pub(super) silent: bool,
+}
+
 /// Whether a transfer reached its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -81,7 +103,7 @@ pub(super) enum Ending {
 }
 
 impl Session {
-    /// The server port's first packet.
+    /// The server port's first packet, which begins a transfer.
     pub(super) fn new(port: u16, at: Position) -> Self {
         Self {
             port,
@@ -92,9 +114,26 @@ impl Session {
             acknowledged: Blocks::default(),
             bytes: 0,
             client_packets: 0,
+            entries: 0,
             granted: None,
             error: None,
+            receiver: None,
             ends: None,
+        }
+    }
+
+    /// The first packet of a transfer that began before, unless its first `block` is the first of
+    /// all: block numbers go on from it.
+    pub(super) fn joined(port: u16, at: Position, block: u16) -> Self {
+        if block <= 1 {
+            return Self::new(port, at);
+        }
+        // One wrap up, so that blocks from before it have numbers, too.
+        let numbers = Blocks::joined(0x1_0000 + u64::from(block), at.time);
+        Self {
+            data: numbers.clone(),
+            acknowledged: numbers,
+            ..Self::new(port, at)
         }
     }
 
@@ -102,26 +141,29 @@ impl Session {
     pub(super) fn touch(&mut self, side: Side, at: Position, last: Timestamp, packets: u32) {
         self.end = self.end.max(at);
         self.last = self.last.max(last);
+        self.entries = self.entries.saturating_add(1);
         if side == Side::Client {
             self.client_packets += u64::from(packets);
         }
     }
 
     /// DATA or ACK, from the end that sends those.
-    pub(super) fn run(&mut self, run: &TftpRun, from: Timestamp) {
+    pub(super) fn run(&mut self, side: Side, run: &TftpRun, from: Timestamp) {
         let TftpRun {
             first_block: first,
             advance,
             block_length: length,
+            count: packets,
             last: to,
             ..
         } = *run;
         let count = advance.saturating_add(1);
         if run.kind == TftpRunKind::Ack {
-            self.acknowledged.add(first, count, from, to);
+            self.receiver.get_or_insert(side);
+            self.acknowledged.add(first, count, packets, from, to);
             return;
         }
-        let added = self.data.add(first, count, from, to);
+        let added = self.data.add(first, count, packets, from, to);
         self.bytes += added.new * u64::from(length);
         let [lowest, highest] = self
             .ends
@@ -153,6 +195,12 @@ impl Session {
         });
     }
 
+    /// Whether the client told this port that it takes another one's answer (RFC 1350 section 4).
+    pub(super) fn is_turned_away(&self) -> bool {
+        let error = self.error.as_ref();
+        error.is_some_and(|error| error.from == Side::Client && error.code == UNKNOWN_TRANSFER)
+    }
+
     /// Whether any block was acknowledged.
     pub(super) fn has_acknowledged_data(&self) -> bool {
         self.acknowledged.highest().is_some_and(|block| block > 0)
@@ -162,6 +210,37 @@ impl Session {
     pub(super) fn progress(&self) -> Timestamp {
         let blocks = self.data.progress.max(self.acknowledged.progress);
         blocks.map_or(self.first.time, |time| time.max(self.first.time))
+    }
+
+    /// Number and payload bytes of the highest block.
+    pub(super) fn highest(&self) -> Option<(u64, u16)> {
+        self.ends.map(|[_, highest]| highest)
+    }
+
+    /// How it ended, given what is known besides its packets.
+    pub(super) fn outcome(&self, size: BlockSize, around: Around) -> TransferOutcome {
+        let ending = self.ending(size);
+        if ending == Ending::Complete {
+            return TransferOutcome::Complete;
+        }
+        if let Some(error) = &self.error {
+            // The client stops once it has the size, before any data.
+            let probed =
+                around.asked_size && error.from == Side::Client && !self.has_acknowledged_data();
+            return match probed {
+                true => TransferOutcome::Aborted,
+                false => TransferOutcome::Error,
+            };
+        }
+        if around.refused && !self.has_acknowledged_data() {
+            return TransferOutcome::Unreachable;
+        }
+        match ending {
+            Ending::Unknown => TransferOutcome::Open,
+            _ if self.entries > MAX_ENTRIES => TransferOutcome::Open,
+            _ if around.refused || around.silent => TransferOutcome::Stalled,
+            _ => TransferOutcome::Open,
+        }
     }
 
     /// Whether the last block, shorter than the others have to be, was acknowledged.
@@ -204,6 +283,11 @@ impl Session {
         }
     }
 
+    /// Whether an ACK for block 0 came from the client.
+    fn acknowledges_options(&self) -> bool {
+        self.receiver == Some(Side::Client) && self.acknowledged.lowest() == Some(0)
+    }
+
     /// Blocks that may be sent before one is acknowledged (RFC 7440).
     fn window(&self) -> u64 {
         let Some(granted) = &self.granted else {
@@ -230,6 +314,8 @@ impl Session {
             },
             None if request_cut => BlockSize::Unknown,
             None => match size_in(requested) {
+                // The client acknowledges an OACK, which was not captured.
+                Some(_) if self.acknowledges_options() => BlockSize::Unknown,
                 // Declined, or granted in an OACK that was not captured.
                 Some(size) => BlockSize::AtLeast(size.min(DEFAULT_BLOCK_SIZE)),
                 None => BlockSize::Agreed(DEFAULT_BLOCK_SIZE),
@@ -268,7 +354,12 @@ mod tests {
         let mut session = Session::new(1069, at);
         let mut run = |kind, first_block, count, block_length| {
             let last = Timestamp(0);
+            let side = match kind {
+                TftpRunKind::Data => Side::Server,
+                TftpRunKind::Ack => Side::Client,
+            };
             session.run(
+                side,
                 &TftpRun {
                     kind,
                     first_block,
@@ -368,6 +459,10 @@ mod tests {
         let mut session = session(&[], &[]);
         assert_eq!(session.block_size(&asked, false), BlockSize::AtLeast(512));
         assert_eq!(session.block_size(&asked, true), BlockSize::Unknown);
+        assert_eq!(
+            super::tests::session(&[], &[(0, 1)]).block_size(&asked, false),
+            BlockSize::Unknown
+        );
         assert_eq!(
             session.block_size(&BTreeMap::new(), false),
             BlockSize::Agreed(512)

@@ -252,9 +252,9 @@ impl Chunk {
         })
     }
 
-    /// Adds `next` to the run that begins at `offset`, if it goes on there.
+    /// Adds `next`, which begins at a time, to the run that begins at `offset`, if it goes on there.
     #[inline]
-    pub(super) fn join(&mut self, offset: usize, next: &TftpRun) -> bool {
+    pub(super) fn join(&mut self, offset: usize, next: &TftpRun, from: Timestamp) -> bool {
         let Some(Stored {
             kind: LogKind::TftpRun(mut run),
             end,
@@ -263,7 +263,7 @@ impl Chunk {
         else {
             return false;
         };
-        let joined = run.join(next);
+        let joined = run.join(next, from);
         if joined {
             self.bytes[end - RUN..end].copy_from_slice(&end_of(&run));
         }

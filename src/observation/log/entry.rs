@@ -68,7 +68,8 @@ impl<'a> LogKind<'a> {
 
 /// TFTP packets of one direction in one capture, run-length coded. Block numbers go from 65535 on
 /// to 0. DATA goes on by one block of the same length; ACK by up to `MAX_ACK_STEP` blocks, as a
-/// window is acknowledged at once.
+/// window is acknowledged at once. Either may repeat its last block within `MAX_REPEAT_NS`: a
+/// mirror port that shows every packet twice takes no more entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TftpRun {
     /// DATA or ACK.
@@ -96,6 +97,8 @@ pub enum TftpRunKind {
 
 /// Blocks that one ACK may go on by within a run (RFC 7440 windows; servers grant at most 64).
 const MAX_ACK_STEP: u16 = 512;
+/// Copies by a mirror port come within microseconds; who repeats a packet waits longer than this.
+const MAX_REPEAT_NS: u64 = 10_000_000;
 
 impl TftpRun {
     fn last_block(&self) -> u16 {
@@ -109,22 +112,23 @@ impl TftpRun {
         };
         let (steps, advance) = (u64::from(steps), u64::from(self.advance));
         match self.kind {
-            TftpRunKind::Data => advance == steps || self.count == u32::MAX,
+            TftpRunKind::Data => advance <= steps || self.count == u32::MAX,
             TftpRunKind::Ack => {
-                self.block_length == 0
-                    && (steps..=steps * u64::from(MAX_ACK_STEP)).contains(&advance)
+                self.block_length == 0 && advance <= steps * u64::from(MAX_ACK_STEP)
             }
         }
     }
 
-    /// Adds `next` if it goes on where this one ends. Only neighbours are compared, so that the
-    /// runs of a capture are the same wherever it was cut.
-    pub(super) fn join(&mut self, next: &Self) -> bool {
+    /// Adds `next`, whose first packet was sent at `from`, if it goes on where this one ends. Only
+    /// neighbours are compared, so that the runs of a capture are the same wherever it was cut.
+    pub(super) fn join(&mut self, next: &Self, from: Timestamp) -> bool {
         let step = next.first_block.wrapping_sub(self.last_block());
-        let goes_on = match self.kind {
-            TftpRunKind::Data => step == 1 && next.block_length == self.block_length,
-            TftpRunKind::Ack => (1..=MAX_ACK_STEP).contains(&step),
+        let most = match self.kind {
+            TftpRunKind::Data => 1,
+            TftpRunKind::Ack => MAX_ACK_STEP,
         };
+        let is_near = step > 0 || from.0.abs_diff(self.last.0) <= MAX_REPEAT_NS;
+        let goes_on = step <= most && is_near && next.block_length == self.block_length;
         if goes_on && self.kind == next.kind {
             self.advance = self
                 .advance

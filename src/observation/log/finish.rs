@@ -73,12 +73,13 @@ impl Log {
         let (size, packets, capture) =
             (size(&entry.kind), entry.kind.packets(), entry.at.capture());
         let sum = passed.bytes.saturating_add(size);
+        let from = entry.at.time;
         let is_kept = !passed.is_reached && sum <= most_of_flow(self.flows.key(flow));
         if let LogKind::TftpRun(run) = entry.kind {
             let open = &mut passed.open[entry.side.index()][run.kind as usize];
             if let Some(last) = open
                 && last.capture == capture
-                && self.chunks[last.chunk].0.join(last.offset, &run)
+                && self.chunks[last.chunk].0.join(last.offset, &run, from)
             {
                 self.dropped_of_flow += if last.is_kept { 0 } else { packets };
                 self.chunks[chunk].0.bury(offset);

@@ -19,6 +19,8 @@ const MAX_BYTES_PER_DHCP_FLOW: u32 = 256 << 20;
 /// What an entry counts besides its payload in the bound of its flow. What it takes is less, and
 /// depends on its neighbours.
 pub(super) const ENTRY_BYTES: u32 = 64;
+/// TFTP runs that a flow has room for, where it holds nothing else.
+pub const MAX_RUNS_PER_FLOW: u32 = MAX_BYTES_PER_FLOW / ENTRY_BYTES;
 
 /// Flows by number. The hash is seeded by the process: whoever sends packets chooses the keys.
 #[derive(Clone, Debug, Default)]

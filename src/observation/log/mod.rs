@@ -17,6 +17,7 @@ mod tests;
 
 use self::chunk::{Chunk, Stored};
 pub use self::entry::{LogEntry, LogKind, TftpRun, TftpRunKind};
+pub use self::flows::MAX_RUNS_PER_FLOW;
 use self::flows::{Flows, Open};
 pub use self::read::LogEntries;
 pub(super) use self::read::Ordered;
@@ -143,7 +144,7 @@ impl Log {
         let open = self.flows.open(flow, side, run.kind);
         open.place().is_some_and(|(chunk, offset)| {
             let (chunk, _) = &mut self.chunks[chunk];
-            chunk.capture() == at.capture() && chunk.join(offset, run)
+            chunk.capture() == at.capture() && chunk.join(offset, run, at.time)
         })
     }
 

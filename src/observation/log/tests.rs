@@ -178,14 +178,36 @@ fn blocks_are_run_length_coded() {
 }
 
 #[test]
-fn windows_are_acknowledged_in_one_run_and_repeats_are_not() {
-    let acks = [4, 8, 12, 12, 16].map(|block| (1, udp(2000, 3000), ack(block)));
+fn windows_are_acknowledged_in_one_run_and_late_repeats_are_not() {
+    const SECOND: i64 = 1_000_000_000;
+    let acks = [(0, 4), (1, 8), (2, 12), (SECOND, 12), (SECOND + 1, 16)];
+    let acks = acks.map(|(time, block)| (time, udp(2000, 3000), ack(block)));
     assert_eq!(runs(log(&acks)), [(4, 8, 3), (12, 4, 2)]);
 }
 
 #[test]
+fn a_mirror_port_that_shows_packets_twice_makes_no_more_runs() {
+    let mut packets = Vec::new();
+    for n in 0..70_000_i64 {
+        for (copy, late) in [(0, 0), (1, 30_000)] {
+            let time = n * 1_000_000 + late;
+            packets.push((time, udp(2000, 3000), data(n as u16, 512)));
+            packets.push((time + 100 + copy, udp(3000, 2000), ack(n as u16)));
+        }
+    }
+    assert_eq!(runs(log(&packets)), [(0, 69_999, 140_000); 2]);
+}
+
+#[test]
 fn a_cut_between_any_two_packets_changes_nothing() {
-    let numbers = [1, 2, 3, 3, 4, 5, 9, 10, 10, 11];
+    for apart in [1, 4_000_000, 20_000_000] {
+        cut_between_any_two_packets(apart);
+    }
+}
+
+/// With so many nanoseconds between two packets: some repetitions are near, others far.
+fn cut_between_any_two_packets(apart: i64) {
+    let numbers = [1, 2, 3, 3, 4, 5, 9, 10, 10, 11, 11, 11];
     let packets: Vec<_> = numbers
         .iter()
         .enumerate()
@@ -195,7 +217,7 @@ fn a_cut_between_any_two_packets_changes_nothing() {
             } else {
                 data(*block, 512)
             };
-            (n as i64, udp(2000, 3000), kind)
+            (n as i64 * apart, udp(2000, 3000), kind)
         })
         .collect();
     let whole = said(log(&packets));

@@ -5,22 +5,22 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{FrameReference, Places, time};
-use crate::evidence::{RpcBasis, Transfer};
-use crate::net::Endpoint;
+use crate::evidence::{JoinedTransfer, RpcBasis, Transfer, TransferOperation};
+use crate::net::{Endpoint, Timestamp};
 use crate::payload::Text;
 use crate::report::escape;
-use crate::verdict::{PxeBoot, RpcUse};
+use crate::verdict::{Audit, PxeBoot, RpcUse};
 
 /// A TFTP transfer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Tftp {
-    /// `read` or `write`.
-    pub operation: &'static str,
-    /// File asked for.
-    pub file: String,
-    /// Transfer mode.
-    pub mode: String,
-    /// Who asked.
+    /// `read` or `write`; null where the request was not captured and nothing else tells.
+    pub operation: Option<&'static str>,
+    /// File asked for; null where the request was not captured.
+    pub file: Option<String>,
+    /// Transfer mode; null where the request was not captured.
+    pub mode: Option<String>,
+    /// Who asked; where that can't be told, who got the blocks.
     pub client: Peer,
     /// Who answered, with the transfer's port.
     pub server: Peer,
@@ -34,9 +34,11 @@ pub struct Tftp {
     pub bytes: u64,
     /// Distinct blocks.
     pub blocks: u64,
-    /// Blocks sent again.
+    /// Blocks sent or captured again.
     pub retransmitted_blocks: u64,
-    /// The request.
+    /// `bytes` over the time from first to last packet; null where no time passed.
+    pub bytes_per_second: Option<u64>,
+    /// The request; the first packet where that was not captured.
     pub first: Option<String>,
     /// The last packet.
     pub last: Option<String>,
@@ -63,11 +65,22 @@ pub struct TftpError {
 }
 
 impl Tftp {
-    pub(super) fn new(transfer: &Transfer) -> Self {
+    /// All transfers of an audit in time order.
+    pub(super) fn all(audit: &Audit) -> Vec<Self> {
+        let requested = audit.tftp.iter();
+        let requested = requested.map(|transfer| (transfer.first, Self::new(transfer)));
+        let joined = audit.tftp_joined.iter();
+        let joined = joined.map(|transfer| (transfer.first, Self::joined(transfer)));
+        let mut all: Vec<_> = requested.chain(joined).collect();
+        all.sort_by_key(|(first, _)| *first);
+        all.into_iter().map(|(_, transfer)| transfer).collect()
+    }
+
+    fn new(transfer: &Transfer) -> Self {
         Self {
-            operation: transfer.operation.code(),
-            file: escape::bytes(transfer.file.bytes()),
-            mode: escape::bytes(transfer.mode.bytes()),
+            operation: Some(transfer.operation.code()),
+            file: Some(escape::bytes(transfer.file.bytes())),
+            mode: Some(escape::bytes(transfer.mode.bytes())),
             client: peer(transfer.client),
             server: peer(transfer.server),
             options: options(&transfer.options),
@@ -76,14 +89,45 @@ impl Tftp {
             bytes: transfer.bytes,
             blocks: transfer.blocks,
             retransmitted_blocks: transfer.retransmitted_blocks,
+            bytes_per_second: rate(transfer.bytes, transfer.first.time, transfer.last),
             first: time(transfer.first.time),
             last: time(transfer.last),
-            error: transfer.error.as_ref().map(|(code, message)| TftpError {
-                code: *code,
-                message: escape::bytes(message.bytes()),
-            }),
+            error: transfer.error.as_ref().map(error),
         }
     }
+
+    fn joined(transfer: &JoinedTransfer) -> Self {
+        Self {
+            operation: transfer.operation.map(TransferOperation::code),
+            file: None,
+            mode: None,
+            client: peer(transfer.client),
+            server: peer(transfer.server),
+            options: options(&transfer.options),
+            options_requested: BTreeMap::new(),
+            outcome: transfer.outcome.code(),
+            bytes: transfer.bytes,
+            blocks: transfer.blocks,
+            retransmitted_blocks: transfer.retransmitted_blocks,
+            bytes_per_second: rate(transfer.bytes, transfer.first.time, transfer.last),
+            first: time(transfer.first.time),
+            last: time(transfer.last),
+            error: transfer.error.as_ref().map(error),
+        }
+    }
+}
+
+fn error((code, message): &(u16, Text)) -> TftpError {
+    TftpError {
+        code: *code,
+        message: escape::bytes(message.bytes()),
+    }
+}
+
+/// Bytes per second, rounded down.
+fn rate(bytes: u64, first: Timestamp, last: Timestamp) -> Option<u64> {
+    let rate = (u128::from(bytes) * 1_000_000_000).checked_div(u128::from(last.since_ns(first)))?;
+    Some(u64::try_from(rate).unwrap_or(u64::MAX))
 }
 
 fn peer(endpoint: Endpoint) -> Peer {

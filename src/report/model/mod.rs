@@ -102,7 +102,7 @@ impl Report {
                 .map(|requirement| Requirement::new(requirement, &places))
                 .collect(),
             rules: audit.rules.iter().map(RuleUse::new).collect(),
-            tftp: audit.tftp.iter().map(Tftp::new).collect(),
+            tftp: Tftp::all(audit),
             rpc: audit
                 .rpc
                 .iter()

@@ -83,7 +83,7 @@ pub(super) fn transfers(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
     }
     pen.heading("TFTP transfers", "")?;
     let shown = report.tftp.len().min(pen.page().entries);
-    let mut table = Table::new(&["outcome", "#size", "client", "server", "file"]);
+    let mut table = Table::new(&["outcome", "#size", "#rate", "client", "server", "file"]);
     for transfer in &report.tftp[..shown] {
         let ink = match transfer.outcome {
             "complete" => Ink::Good,
@@ -93,6 +93,7 @@ pub(super) fn transfers(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
         table.row(vec![
             (ink, transfer.outcome.to_owned()),
             (Ink::Plain, bytes(transfer.bytes)),
+            (Ink::Plain, rate(transfer)),
             (Ink::Plain, peer(&transfer.client)),
             (Ink::Plain, peer(&transfer.server)),
             (Ink::Plain, file(transfer)),
@@ -110,10 +111,17 @@ fn peer(peer: &Peer) -> String {
     }
 }
 
+/// Nothing to say where nothing was transferred.
+fn rate(transfer: &Tftp) -> String {
+    let rate = transfer.bytes_per_second.filter(|_| transfer.bytes > 0);
+    rate.map_or_else(String::new, |rate| format!("{}/s", bytes(rate)))
+}
+
 /// The file with what is remarkable about its transfer.
 fn file(transfer: &Tftp) -> String {
-    let mut out = transfer.file.clone();
-    if transfer.operation == "write" {
+    let unknown = || "its request was not captured".to_owned();
+    let mut out = transfer.file.clone().unwrap_or_else(unknown);
+    if transfer.operation == Some("write") {
         out.push_str(" (write)");
     }
     if transfer.retransmitted_blocks > 0 {

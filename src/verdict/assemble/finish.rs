@@ -70,6 +70,7 @@ impl Sums<'_> {
             requirements,
             rules: rule_use(judge, self.rules),
             tftp: proofs.tftp.to_vec(),
+            tftp_joined: proofs.tftp_joined.to_vec(),
             rpc: proofs
                 .rpc
                 .iter()

@@ -14,7 +14,9 @@ use std::path::Path;
 
 use super::*;
 use crate::config::Source;
-use crate::evidence::{LearnedEndpoint, RpcBasis, Transfer, TransferOperation, TransferOutcome};
+use crate::evidence::{
+    JoinedTransfer, LearnedEndpoint, RpcBasis, Transfer, TransferOperation, TransferOutcome,
+};
 use crate::flow::{Flow, IcmpKinds, InitiatorBasis, State};
 use crate::net::{Endpoint, Position, Protocol, Timestamp};
 use crate::payload::Text;

@@ -69,6 +69,44 @@ fn tftp_unsolicited() {
 }
 
 #[test]
+fn a_transfer_that_was_under_way_is_unsolicited_and_told_apart() {
+    let loaded = site("");
+    let joined = [JoinedTransfer {
+        operation: None,
+        client: endpoint("10.1.0.7:2070"),
+        server: endpoint("10.0.0.12:61234"),
+        options: Default::default(),
+        outcome: TransferOutcome::Complete,
+        bytes: 1024,
+        blocks: 3,
+        retransmitted_blocks: 0,
+        first: at(9),
+        last: at(11).time,
+        error: None,
+        frames: Vec::new(),
+    }];
+    let proofs = Proofs {
+        tftp_joined: &joined,
+        ..Proofs::default()
+    };
+    let explained = |from: &str, to: &str| {
+        let audited = audit(&loaded, proofs, &[udp(from, to)]);
+        let finding = &audited.unexpected[0];
+        assert_eq!(finding.reason, Reason::TftpUnsolicited);
+        assert_eq!(audited.tftp_joined.len(), 1);
+        finding.explanation.clone()
+    };
+    for (from, to) in [
+        ("10.0.0.12:61234", "10.1.0.7:2070"),
+        ("10.1.0.7:2070", "10.0.0.12:61234"),
+    ] {
+        assert!(explained(from, to).contains("under way when the capture began"));
+    }
+    let other = explained("10.1.0.7:2070", "10.0.0.12:61235");
+    assert!(other.contains("no request to port 69 explains it"));
+}
+
+#[test]
 fn reversed() {
     let loaded = site("");
     let flow = tcp("10.0.0.11:50000", "10.1.0.7:443");
