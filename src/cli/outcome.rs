@@ -112,7 +112,7 @@ impl Trigger {
     }
 
     fn holds(self, audit: &Audit) -> bool {
-        let required = |state| audit.requirements.iter().any(|entry| entry.state == state);
+        let required = |state| audit.totals.requirements.contains_key(&state);
         match self {
             Self::Unexpected => audit
                 .unexpected

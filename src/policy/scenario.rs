@@ -27,8 +27,14 @@ pub struct Step {
     pub evidence: Option<StepEvidence>,
     /// Rules any of whose flows satisfies it: indices into the policy's rules, ascending.
     pub rules: Vec<usize>,
+    /// Only flows that a host of these roles opens count; all where it is empty.
+    pub opened_by: RoleSet,
+    /// Only flows that begin after what started the scenario count.
+    pub after_trigger: bool,
     /// Rules whose flows degrade it when nothing satisfies it.
     pub fallback: Vec<usize>,
+    /// Rules of another documented way: where it is taken, an unseen step does not apply.
+    pub instead: Vec<usize>,
     /// Why it usually fails.
     pub causes: Vec<String>,
     /// Why it usually fails in this way: code of the cause that the verdict names, texts.

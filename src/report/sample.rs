@@ -67,6 +67,12 @@ pub(crate) fn audit() -> Audit {
                 (Undecoded::FragmentWithoutFirst, 2),
                 (Undecoded::LinkType, 1),
             ]),
+            requirements: requirements()
+                .iter()
+                .fold(BTreeMap::new(), |mut states, requirement| {
+                    *states.entry(requirement.state).or_default() += 1;
+                    states
+                }),
         },
         loss: Loss {
             kernel_drops: Some(12),

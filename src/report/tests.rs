@@ -118,7 +118,8 @@ fn keys_are_those_of_the_contract() {
     );
     has(
         &report["totals"],
-        "packets bytes flows expected unexpected accepted background out_of_scope undecoded",
+        "packets bytes flows expected unexpected accepted background out_of_scope undecoded \
+         requirements",
     );
     has(
         &report["loss"],

@@ -15,6 +15,8 @@ pub struct Site {
     pub catalogue: String,
     /// Ranges that hold roles, each once, implied roles left out; the most specific one decides.
     pub roles: Vec<(AddressRange, RoleSet)>,
+    /// The same ranges with only the roles that they are written under, not by way of `@role`.
+    pub written_roles: Vec<(AddressRange, RoleSet)>,
     /// Names of machines with their addresses.
     pub hosts: BTreeMap<String, Vec<IpAddr>>,
     /// Judge only flows that touch these; `None` judges all.

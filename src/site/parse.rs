@@ -70,18 +70,20 @@ pub(super) fn site(
     // Its content is read apart, before the rest.
     root.value("policy");
     let (ports, role_ports) = section(&root, "ports", |table| ports::read(&table, names));
+    let (roles, written_roles) = match root.required("roles").and_then(|value| value.table()) {
+        Some(table) => {
+            ports::warn_of_proxy_without_ports(&table, &role_ports, names);
+            roles::read(&table, names)
+        }
+        None => Default::default(),
+    };
     let site = Site {
         name: match name {
             Some(name) => name.value.to_owned(),
             None => file_stem(problems.source().name()),
         },
-        roles: match root.required("roles").and_then(|value| value.table()) {
-            Some(table) => {
-                ports::warn_of_proxy_without_ports(&table, &role_ports, names);
-                roles::read(&table, names)
-            }
-            None => Vec::new(),
-        },
+        roles,
+        written_roles,
         hosts: section(&root, "hosts", |table| hosts::read(&table)),
         scope: section(&root, "scope", |table| scope::read_scope(table, names)),
         ports,

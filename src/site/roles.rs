@@ -9,8 +9,12 @@ use super::{AddressRange, Vocabulary};
 use crate::config::{Located, Problems, Table, quoted, suggestion};
 use crate::policy::{RoleId, RoleSet};
 
-/// Reads `[roles]`: each range once, with every role that it holds, in the order of the file.
-pub(super) fn read(table: &Table<'_>, names: &Vocabulary<'_>) -> Vec<(AddressRange, RoleSet)> {
+/// Ranges with roles, each once, in the order of the file.
+type Holding = Vec<(AddressRange, RoleSet)>;
+
+/// Reads `[roles]`: ranges with every role that they hold, and with those only that they are
+/// written under.
+pub(super) fn read(table: &Table<'_>, names: &Vocabulary<'_>) -> (Holding, Holding) {
     let problems = table.problems();
     let lists: Vec<List> = table
         .entries()
@@ -30,7 +34,13 @@ pub(super) fn read(table: &Table<'_>, names: &Vocabulary<'_>) -> Vec<(AddressRan
     report_cycles(problems, names, &lists);
     report_nobody(problems, names, &lists);
     report_conflicts(problems, &lists);
-    spread(names, &lists)
+    let held = spread(&lists, |role| holders_of(names, &lists, role));
+    let written = spread(&lists, |role| {
+        let mut alone = RoleSet::EMPTY;
+        alone.insert(role);
+        alone
+    });
+    (held, written)
 }
 
 /// What stands under one role.
@@ -213,18 +223,18 @@ fn report_conflicts(problems: &Problems<'_>, lists: &[List]) {
     }
 }
 
-/// Gives every role the ranges of the roles it mentions, over any number of steps.
-fn spread(names: &Vocabulary<'_>, lists: &[List]) -> Vec<(AddressRange, RoleSet)> {
-    let mut ranges: Vec<(AddressRange, RoleSet)> = Vec::new();
+/// The ranges of every list, with the roles that those of a list have.
+fn spread(lists: &[List], held: impl Fn(RoleId) -> RoleSet) -> Holding {
+    let mut ranges = Holding::new();
     let mut places: HashMap<AddressRange, usize> = HashMap::new();
     for list in lists {
-        let holders = holders_of(names, lists, list.role);
+        let held = held(list.role);
         for (range, _) in &list.ranges {
             let place = *places.entry(*range).or_insert_with(|| {
                 ranges.push((*range, RoleSet::EMPTY));
                 ranges.len() - 1
             });
-            ranges[place].1 = ranges[place].1.union(holders);
+            ranges[place].1 = ranges[place].1.union(held);
         }
     }
     ranges

@@ -34,6 +34,9 @@ pub(super) enum Success {
 /// What counts as failing, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Failure {
+    /// TCP joined after the handshake, of which one side was captured: the other may have
+    /// answered.
+    OneSided,
     TftpError,
     TftpStalled,
     Refused,
@@ -50,7 +53,7 @@ impl Failure {
             Self::Refused => RequirementCause::Refused,
             Self::Unreachable => RequirementCause::Unreachable,
             Self::TftpUnanswered => RequirementCause::TftpUnanswered,
-            Self::Unanswered => RequirementCause::Unanswered,
+            Self::OneSided | Self::Unanswered => RequirementCause::Unanswered,
         }
     }
 }
@@ -83,6 +86,11 @@ impl Attempt {
             Outcome::Worked(_) => None,
             Outcome::Failed(failure) => Some(failure.cause()),
         }
+    }
+
+    /// Whether only one side of it was captured.
+    pub fn is_one_sided(&self) -> bool {
+        self.outcome == Outcome::Failed(Failure::OneSided)
     }
 
     /// Keeps the better of two, the earlier where they are alike.
@@ -134,7 +142,7 @@ fn outcome(flow: &Flow, basis: Basis, facts: &Facts<'_>, answers: Answers) -> Op
         State::Established | State::Answered => established,
         State::Reset => Some(Outcome::Worked(Success::Reset)),
         State::MidStream if flow.is_two_sided() => Some(Outcome::Worked(Success::MidStream)),
-        State::MidStream => None,
+        State::MidStream => Some(Outcome::Failed(Failure::OneSided)),
         State::Refused => Some(Outcome::Failed(Failure::Refused)),
         State::Unreachable => Some(Outcome::Failed(Failure::Unreachable)),
         // TCP has no state of its own for it.

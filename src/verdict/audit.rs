@@ -81,6 +81,8 @@ pub struct Totals {
     pub out_of_scope: u64,
     /// Frames that could not be decoded, by reason.
     pub undecoded: BTreeMap<Undecoded, u64>,
+    /// Requirements by state, those past the bound of their list too.
+    pub requirements: BTreeMap<RequirementState, u64>,
 }
 
 /// What the capture itself lost; `None` where it was not measured.

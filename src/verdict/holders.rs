@@ -25,6 +25,8 @@ pub(super) struct Holders<'a> {
     site: &'a Site,
     /// Ranges with every role that their hosts have.
     ranges: Vec<(AddressRange, RoleSet)>,
+    /// Single addresses with the roles that they are written under, and what those imply.
+    written: Vec<(IpAddr, RoleSet)>,
     external: RoleSet,
 }
 
@@ -51,22 +53,23 @@ impl<'a> Holders<'a> {
                 .iter()
                 .map(|(range, held)| (*range, roles.with_implied(*held)))
                 .collect(),
+            written: site
+                .written_roles
+                .iter()
+                .filter(|(range, _)| range.first == range.last)
+                .map(|(range, written)| (range.first, roles.with_implied(*written)))
+                .collect(),
             external,
         }
     }
 
-    /// Machines that the site lists by single addresses, for what `roles` names alone: a server
-    /// that is a client too is not listed as a client.
+    /// Machines that the site lists by single addresses under one of `roles`: a server that is a
+    /// client by way of `@role` is not listed as a client.
     pub fn single_hosts(&self, roles: RoleSet) -> impl Iterator<Item = IpAddr> {
-        self.site
-            .roles
-            .iter()
-            .filter(move |(range, held)| {
-                range.first == range.last
-                    && held.intersects(roles)
-                    && held.iter().all(|role| roles.contains(role))
-            })
-            .map(|(range, _)| range.first)
+        let written = self.written.iter();
+        written
+            .filter(move |(_, written)| written.intersects(roles))
+            .map(|(address, _)| *address)
     }
 
     /// Machines that the site lists by single addresses and that hold the party.
@@ -89,7 +92,7 @@ impl<'a> Holders<'a> {
         self.visibility_of(facts, &sources, from, to)
     }
 
-    /// Whether flows from one machine to `to` can be seen.
+    /// Whether flows from one machine to `to` can be seen, or as well those from `to` to it.
     pub fn visibility_from(&self, facts: &Facts<'_>, from: IpAddr, to: Party) -> Visibility {
         let range = AddressRange::single(from);
         self.visibility_of(facts, &[Where::Addresses(range)], Party::Any, to)

@@ -20,8 +20,10 @@ mod holders;
 mod nearest;
 mod port_set;
 mod reason;
+mod required;
 mod requirement;
 mod scenario;
+mod step;
 mod tally;
 mod workers;
 

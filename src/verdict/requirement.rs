@@ -7,12 +7,12 @@ use hashbrown::HashMap;
 
 use super::attempt::{Attempt, Outcome};
 use super::facts::Facts;
-use super::finding::MAX_ENTRIES;
 use super::flow::Judge;
 use super::holders::{Holders, Visibility};
+use super::required::Required;
 use super::{FlowVerdict, Requirement, RequirementCause, RequirementState};
 use crate::net::Position;
-use crate::policy::{Direction, Party, RoleSet, Rule};
+use crate::policy::{Direction, Party, Policy, RoleSet, Rule};
 
 /// Services of which either satisfies: by configuration, a site uses one or the other.
 const ALTERNATIVES: [[&str; 2]; 2] = [["http", "https"], ["ldap", "ldaps"]];
@@ -82,7 +82,7 @@ impl Requirements {
         let require = &judge.site.require;
         let mut wanted = Vec::new();
         let mut by_rule = vec![Vec::new(); rules.len()];
-        for (anchor, service, named) in sections(rules, &require.rules) {
+        for (anchor, service, named) in sections(judge.policy, &require.rules) {
             let index = wanted.len();
             let mut own = Vec::new();
             for (number, rule) in (0_u32..)
@@ -176,19 +176,13 @@ impl Requirements {
         }
     }
 
-    /// The requirements in the order of the site file, and how many did not fit.
-    pub fn finish(self, judge: &Judge<'_>, holders: &Holders<'_>) -> (Vec<Requirement>, u64) {
-        let mut entries = Vec::new();
-        let mut kept_out = 0;
+    /// Adds the requirements in the order of the site file.
+    pub fn finish(self, judge: &Judge<'_>, holders: &Holders<'_>, entries: &mut Required) {
         for wanted in &self.wanted {
             for host in self.hosts(judge, holders, wanted) {
-                if entries.len() == MAX_ENTRIES {
-                    kept_out += 1;
-                    continue;
-                }
                 let slot = wanted.slots.get(&host).copied().unwrap_or_default();
                 let standing = wanted.standing(judge, holders, host, slot);
-                entries.push(Requirement {
+                entries.add(standing.state, || Requirement {
                     id: wanted.id.clone(),
                     scenario: None,
                     step: None,
@@ -202,7 +196,6 @@ impl Requirements {
                 });
             }
         }
-        (entries, kept_out)
     }
 
     /// Whom a requirement is judged for.
@@ -279,16 +272,10 @@ impl Wanted {
             );
         }
         if let Some(attempt) = tried {
-            let cause = attempt.cause();
-            let meaning = cause.map_or("", RequirementCause::meaning);
-            let by = attempt.by.map_or_else(String::new, |(address, ttl)| {
-                format!(" (sent by {address}, TTL {ttl})")
-            });
-            let text = format!("tried, never successful: {meaning}{by}");
             return said(
                 RequirementState::Failed,
-                cause,
-                self.about(judge, &text),
+                attempt.cause(),
+                self.about(judge, &failure(&attempt)),
                 Some(attempt.at),
             );
         }
@@ -317,6 +304,20 @@ impl Wanted {
             None => format!("{text}."),
         }
     }
+}
+
+/// How the best of several attempts failed.
+pub(super) fn failure(attempt: &Attempt) -> String {
+    if attempt.is_one_sided() {
+        return "joined mid-stream, and only one side of it was captured: nothing came back, or it \
+                came another way"
+            .to_owned();
+    }
+    let meaning = attempt.cause().map_or("", RequirementCause::meaning);
+    let by = attempt.by.map_or_else(String::new, |(address, ttl)| {
+        format!(" (sent by {address}, TTL {ttl})")
+    });
+    format!("tried, never successful: {meaning}{by}")
 }
 
 /// Why nothing was seen of any of several rules: the most visible one tells.
@@ -353,15 +354,12 @@ pub(super) fn explain_unseen(
 
 /// The sections and services that the site requires, in the order of the site file and of the
 /// policy, and whether the site names the service itself.
-fn sections(rules: &[Rule], required: &[String]) -> Vec<(String, String, bool)> {
+fn sections(policy: &Policy, required: &[String]) -> Vec<(String, String, bool)> {
     let mut found: Vec<(String, String, bool)> = Vec::new();
     for name in required {
-        for rule in rules {
-            let service = format!("{}/{}", rule.anchor, rule.service);
-            let named = *name == service || *name == rule.id;
-            if !named && *name != rule.anchor {
-                continue;
-            }
+        for index in policy.find_rules(name) {
+            let rule = &policy.rules[index];
+            let named = *name != rule.anchor;
             let known = found
                 .iter_mut()
                 .find(|(anchor, service, _)| *anchor == rule.anchor && *service == rule.service);

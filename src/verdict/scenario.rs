@@ -1,20 +1,22 @@
 //! Required scenarios: ordered steps, judged for each host that triggers them. The first missing
 //! step is the finding; what comes after it was not reached.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 
-use super::attempt::{Attempt, Outcome};
+use super::attempt::Attempt;
 use super::boot::Booting;
-use super::finding::MAX_ENTRIES;
 use super::flow::Judge;
 use super::holders::Holders;
-use super::requirement::{Standing, explain_unseen};
+use super::required::Required;
+use super::requirement::Standing;
+use super::step::{Bearing, Began, Slot, unseen};
 use super::{FlowVerdict, Orientation, Requirement, RequirementCause, RequirementState};
 use crate::flow::Flow;
+use crate::net::Position;
 use crate::policy::{Party, RoleId, RoleSet, Scenario, Step, Trigger};
 
 /// Services by which the site server's reaching a client tells of a client push.
@@ -32,35 +34,10 @@ pub(super) struct Scenarios<'a> {
 
 struct Wanted<'a> {
     scenario: &'a Scenario,
-    /// What was seen of each step, by machine.
-    hosts: HashMap<IpAddr, Vec<Slot>, foldhash::fast::RandomState>,
-    triggered: BTreeSet<IpAddr>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Bearing {
-    Own,
-    Fallback,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Slot {
-    own: Option<Attempt>,
-    fallback: Option<Attempt>,
-}
-
-impl Slot {
-    fn merge(&mut self, other: Self) {
-        let attempts = [
-            (&mut self.own, other.own),
-            (&mut self.fallback, other.fallback),
-        ];
-        for (best, attempt) in attempts {
-            if let Some(attempt) = attempt {
-                Attempt::better(best, attempt);
-            }
-        }
-    }
+    /// What was seen of a step, by machine and number of the step.
+    seen: HashMap<(IpAddr, usize), Slot, foldhash::fast::RandomState>,
+    /// The machines it was started for, and when.
+    triggered: BTreeMap<IpAddr, Position>,
 }
 
 impl<'a> Scenarios<'a> {
@@ -73,14 +50,15 @@ impl<'a> Scenarios<'a> {
             for (number, step) in scenario.steps.iter().enumerate() {
                 let own = step.rules.iter().map(|rule| (rule, Bearing::Own));
                 let fallback = step.fallback.iter().map(|rule| (rule, Bearing::Fallback));
-                for (rule, bearing) in own.chain(fallback) {
+                let instead = step.instead.iter().map(|rule| (rule, Bearing::Instead));
+                for (rule, bearing) in own.chain(fallback).chain(instead) {
                     by_rule[*rule].push((wanted.len(), number, bearing));
                 }
             }
             wanted.push(Wanted {
                 scenario,
-                hosts: HashMap::default(),
-                triggered: BTreeSet::new(),
+                seen: HashMap::default(),
+                triggered: BTreeMap::new(),
             });
         }
         let rules = judge.policy.rules.iter();
@@ -111,24 +89,20 @@ impl<'a> Scenarios<'a> {
         let initiator = judge.facts.machine(flow.initiator.address);
         let responder = judge.facts.machine(flow.responder.address);
         for rule in judged.rules.iter() {
-            for (index, step, bearing) in &self.by_rule[*rule as usize] {
+            for (index, number, bearing) in &self.by_rule[*rule as usize] {
                 let wanted = &mut self.wanted[*index];
+                let step = &wanted.scenario.steps[*number];
+                if !step.opened_by.is_empty() && !step.opened_by.intersects(from) {
+                    continue;
+                }
                 let hosts = wanted.scenario.hosts;
                 let of_initiator = match judge.rule(*rule).initiator {
                     Party::Role(role) => hosts.contains(role) && from.contains(role),
                     Party::Any => hosts.intersects(from),
                 };
                 let host = if of_initiator { initiator } else { responder };
-                let steps = wanted.scenario.steps.len();
-                let slots = wanted
-                    .hosts
-                    .entry(host)
-                    .or_insert_with(|| vec![Slot::default(); steps]);
-                let best = match bearing {
-                    Bearing::Own => &mut slots[*step].own,
-                    Bearing::Fallback => &mut slots[*step].fallback,
-                };
-                Attempt::better(best, attempt);
+                let slot = wanted.seen.entry((host, *number)).or_default();
+                slot.add(step, *bearing, attempt);
             }
         }
         let pushes = self.pushes(judge, judged, from, to);
@@ -136,7 +110,7 @@ impl<'a> Scenarios<'a> {
             if wanted.scenario.trigger == Trigger::ClientPush
                 && wanted.scenario.hosts.intersects(to)
             {
-                wanted.triggered.insert(responder);
+                wanted.trigger(responder, flow.first);
             }
         }
     }
@@ -172,48 +146,34 @@ impl<'a> Scenarios<'a> {
     /// Adds what was seen elsewhere.
     pub fn merge(&mut self, other: Self) {
         for (wanted, more) in self.wanted.iter_mut().zip(other.wanted) {
-            wanted.triggered.extend(more.triggered);
-            for (host, slots) in more.hosts {
-                match wanted.hosts.entry(host) {
-                    Entry::Vacant(entry) => {
-                        entry.insert(slots);
-                    }
-                    Entry::Occupied(mut entry) => {
-                        let known = entry.get_mut().iter_mut();
-                        known.zip(slots).for_each(|(known, slot)| known.merge(slot));
-                    }
-                }
+            for (host, at) in more.triggered {
+                wanted.trigger(host, at);
+            }
+            for (place, slot) in more.seen {
+                wanted.seen.entry(place).or_default().merge(slot);
             }
         }
     }
 
-    /// The steps of every scenario and host, and how many did not fit.
-    pub fn finish(self, judge: &Judge<'_>, holders: &Holders<'_>) -> (Vec<Requirement>, u64) {
-        let mut entries = Entries::default();
+    /// Adds the steps of every scenario and host.
+    pub fn finish(self, judge: &Judge<'_>, holders: &Holders<'_>, entries: &mut Required) {
         for wanted in &self.wanted {
             match wanted.scenario.trigger {
-                Trigger::NetworkBoot => wanted.boots(judge, holders, &mut entries),
-                Trigger::Required | Trigger::ClientPush => {
-                    wanted.flows(judge, holders, &mut entries);
-                }
+                Trigger::NetworkBoot => wanted.boots(judge, holders, entries),
+                Trigger::Required | Trigger::ClientPush => wanted.flows(judge, holders, entries),
             }
         }
-        let over = entries.list.len().saturating_sub(MAX_ENTRIES) as u64;
-        entries.list.truncate(MAX_ENTRIES);
-        (entries.list, entries.kept_out + over)
     }
-}
-
-/// Requirements as they are judged. Once the list is full, the steps of further hosts are only
-/// counted: whoever makes up machines that boot chooses how many there are.
-#[derive(Default)]
-struct Entries {
-    list: Vec<Requirement>,
-    kept_out: u64,
 }
 
 impl Wanted<'_> {
-    fn boots(&self, judge: &Judge<'_>, holders: &Holders<'_>, entries: &mut Entries) {
+    /// Something started the scenario for a machine; the first time counts.
+    fn trigger(&mut self, host: IpAddr, at: Position) {
+        let first = self.triggered.entry(host).or_insert(at);
+        *first = at.min(*first);
+    }
+
+    fn boots(&self, judge: &Judge<'_>, holders: &Holders<'_>, entries: &mut Required) {
         let proofs = judge.facts.proofs();
         let mut booted: BTreeSet<IpAddr> = BTreeSet::new();
         for boot in proofs.pxe {
@@ -236,44 +196,81 @@ impl Wanted<'_> {
         }
     }
 
-    fn flows(&self, judge: &Judge<'_>, holders: &Holders<'_>, entries: &mut Entries) {
+    fn flows(&self, judge: &Judge<'_>, holders: &Holders<'_>, entries: &mut Required) {
         let mut hosts: BTreeSet<IpAddr> = holders
             .single_hosts(self.scenario.hosts)
             .map(|address| judge.facts.machine(address))
             .collect();
-        hosts.extend(&self.triggered);
+        hosts.extend(self.triggered.keys());
         if hosts.is_empty() {
-            let all = self.together();
-            self.judge_flows(judge, holders, None, &all, entries);
+            let hidden = self.is_start_hidden(judge, holders, None);
+            let furthest = self.furthest(hidden);
+            let run = furthest.map(|machine| (machine, self.began(machine, hidden)));
+            self.judge_flows(judge, holders, None, run, entries);
         }
-        let nothing = vec![Slot::default(); self.scenario.steps.len()];
         for host in hosts {
-            let slots = self.hosts.get(&host).unwrap_or(&nothing);
-            self.judge_flows(judge, holders, Some(host), slots, entries);
+            let hidden = self.is_start_hidden(judge, holders, Some(host));
+            let run = (host, self.began(host, hidden));
+            self.judge_flows(judge, holders, Some(host), Some(run), entries);
         }
     }
 
-    /// The best of all hosts, where no single one is asked about.
-    fn together(&self) -> Vec<Slot> {
-        let mut all = vec![Slot::default(); self.scenario.steps.len()];
-        for slots in self.hosts.values() {
-            all.iter_mut()
-                .zip(slots)
-                .for_each(|(best, slot)| best.merge(*slot));
-        }
-        all
+    /// The machine that got furthest, where no single one is asked about: steps that several
+    /// machines took do not make up one run.
+    fn furthest(&self, hidden: bool) -> Option<IpAddr> {
+        let hosts: BTreeSet<IpAddr> = self.seen.keys().map(|(host, _)| *host).collect();
+        let lacking = |host: &IpAddr| {
+            let steps = self.scenario.steps.iter().enumerate();
+            let needed = steps.filter(|(_, step)| !step.optional);
+            let mut met = needed.map(|(number, step)| {
+                let slot = self.seen.get(&(*host, number));
+                slot.is_some_and(|slot| slot.is_met(step, self.began(*host, hidden)))
+            });
+            let in_order = met.by_ref().take_while(|met| *met).count();
+            (Reverse(in_order), met.filter(|met| !met).count())
+        };
+        hosts.into_iter().min_by_key(lacking)
     }
 
+    fn began(&self, host: IpAddr, hidden: bool) -> Began {
+        match self.triggered.get(&host) {
+            Some(at) => Began::At(*at),
+            None if hidden => Began::Hidden,
+            None => Began::Unseen,
+        }
+    }
+
+    /// Whether the steps that start the scenario can't be seen from the capture point.
+    fn is_start_hidden(
+        &self,
+        judge: &Judge<'_>,
+        holders: &Holders<'_>,
+        host: Option<IpAddr>,
+    ) -> bool {
+        let steps = self.scenario.steps.iter();
+        let mut starting = steps.filter(|step| !step.optional && !step.after_trigger);
+        starting.all(|step| {
+            let standing = unseen(judge, holders, self.scenario, step, host);
+            standing.state == RequirementState::NotObservable
+        })
+    }
+
+    /// Judges the run of a machine, as that of `host`.
     fn judge_flows(
         &self,
         judge: &Judge<'_>,
         holders: &Holders<'_>,
         host: Option<IpAddr>,
-        slots: &[Slot],
-        entries: &mut Entries,
+        run: Option<(IpAddr, Began)>,
+        entries: &mut Required,
     ) {
-        let mut slots = slots.iter();
-        let step = |_: &Step| slots.next().and_then(attempted);
+        let mut number = 0;
+        let step = |step: &Step| {
+            number += 1;
+            let (machine, began) = run?;
+            let slot = self.seen.get(&(machine, number - 1))?;
+            slot.standing(step, began)
+        };
         let name = host.map(|host| host.to_string());
         self.judge(judge, holders, (name, host), step, entries);
     }
@@ -285,17 +282,13 @@ impl Wanted<'_> {
         holders: &Holders<'_>,
         (name, address): (Option<String>, Option<IpAddr>),
         mut shown: impl FnMut(&Step) -> Option<Standing>,
-        entries: &mut Entries,
+        entries: &mut Required,
     ) {
-        if entries.list.len() >= MAX_ENTRIES {
-            entries.kept_out += self.scenario.steps.len() as u64;
-            return;
-        }
         let mut broken: Option<&str> = None;
         for step in &self.scenario.steps {
             let mut standing = match shown(step) {
                 Some(standing) => standing,
-                None => unseen(judge, holders, step, address),
+                None => unseen(judge, holders, self.scenario, step, address),
             };
             if step.optional && standing.state.is_finding() {
                 standing.state = RequirementState::NotApplicable;
@@ -318,71 +311,24 @@ impl Wanted<'_> {
                 }
                 _ => {}
             }
-            let scenario = &self.scenario.name;
-            entries.list.push(Requirement {
-                id: format!("{scenario}/{}", step.name),
-                scenario: Some(scenario.clone()),
-                step: Some(step.name.clone()),
-                rules: step
-                    .rules
-                    .iter()
-                    .map(|rule| judge.policy.rules[*rule].id.clone())
-                    .collect(),
-                host: name.clone(),
-                state: standing.state,
-                cause: standing.cause,
-                explanation: format!("{}.", standing.explanation),
-                first: standing.at.map(|at| at.time),
-                frames: standing.at.into_iter().collect(),
+            entries.add(standing.state, || {
+                let scenario = &self.scenario.name;
+                let rules = step.rules.iter();
+                Requirement {
+                    id: format!("{scenario}/{}", step.name),
+                    scenario: Some(scenario.clone()),
+                    step: Some(step.name.clone()),
+                    rules: rules
+                        .map(|rule| judge.policy.rules[*rule].id.clone())
+                        .collect(),
+                    host: name.clone(),
+                    state: standing.state,
+                    cause: standing.cause,
+                    explanation: format!("{}.", standing.explanation),
+                    first: standing.at.map(|at| at.time),
+                    frames: standing.at.into_iter().collect(),
+                }
             });
         }
-    }
-}
-
-fn attempted(slot: &Slot) -> Option<Standing> {
-    let worked = |best: Option<Attempt>| {
-        best.filter(|attempt| matches!(attempt.outcome, Outcome::Worked(_)))
-    };
-    let (state, best, text) = if let Some(best) = worked(slot.own) {
-        (RequirementState::Satisfied, best, "seen and answered")
-    } else if let Some(best) = worked(slot.fallback) {
-        (
-            RequirementState::Degraded,
-            best,
-            "the documented fallback was seen instead",
-        )
-    } else {
-        let best = slot.own?;
-        let text = best.cause().map_or("", RequirementCause::meaning);
-        (RequirementState::Failed, best, text)
-    };
-    Some(Standing {
-        state,
-        cause: best.cause(),
-        explanation: text.to_owned(),
-        at: Some(best.at),
-    })
-}
-
-/// Why nothing shows a step.
-fn unseen(judge: &Judge<'_>, holders: &Holders<'_>, step: &Step, host: Option<IpAddr>) -> Standing {
-    let rules = step.rules.iter().map(|rule| &judge.policy.rules[*rule]);
-    let seen = rules.map(|rule| {
-        let is_initiator = host.is_some_and(|host| {
-            judge
-                .lookup
-                .party_holds(rule.initiator, judge.ends.listed_roles(host))
-        });
-        match host.filter(|_| is_initiator) {
-            Some(host) => holders.visibility_from(&judge.facts, host, rule.responder),
-            None => holders.visibility(&judge.facts, rule.initiator, rule.responder),
-        }
-    });
-    let (state, explanation) = explain_unseen(judge, seen);
-    Standing {
-        state,
-        cause: None,
-        explanation,
-        at: None,
     }
 }

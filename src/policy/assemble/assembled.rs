@@ -25,7 +25,7 @@ pub(super) struct InEdition<T> {
 }
 
 impl<T> InEdition<T> {
-    fn holds_in(&self, edition: usize) -> bool {
+    pub fn holds_in(&self, edition: usize) -> bool {
         self.edition.is_none_or(|own| own == edition)
     }
 }
@@ -34,8 +34,16 @@ impl<T> InEdition<T> {
 #[derive(Debug)]
 pub(super) struct NamedScenario {
     pub scenario: Scenario,
-    /// Rules and fallback of each step.
-    pub names: Vec<(BTreeSet<String>, BTreeSet<String>)>,
+    /// What each step names.
+    pub names: Vec<StepNames>,
+}
+
+/// The rules that a step names.
+#[derive(Debug)]
+pub(super) struct StepNames {
+    pub rules: BTreeSet<String>,
+    pub fallback: BTreeSet<String>,
+    pub instead: BTreeSet<String>,
 }
 
 /// Whether a rule is meant by a name: its id, or the beginning of it up to a slash.
@@ -79,7 +87,10 @@ impl Assembled {
         for rule in &mut rules {
             rule.edition.clone_from(edition);
         }
-        number_ids(&mut rules);
+        let ids = numbered(rules.iter().map(|rule| rule.id.as_str()));
+        for (rule, id) in rules.iter_mut().zip(ids) {
+            rule.id = id;
+        }
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, rule) in rules.iter().enumerate() {
             for name in scenario_names(rule) {
@@ -110,18 +121,19 @@ impl NamedScenario {
             found.into_iter().collect()
         };
         let mut scenario = self.scenario.clone();
-        for (step, (names, fallback)) in scenario.steps.iter_mut().zip(&self.names) {
-            step.rules = find(names);
-            step.fallback = find(fallback);
+        for (step, names) in scenario.steps.iter_mut().zip(&self.names) {
+            step.rules = find(&names.rules);
+            step.fallback = find(&names.fallback);
+            step.instead = find(&names.instead);
         }
         scenario
     }
 }
 
-/// The names under which scenarios know a rule: its section, and its service there.
-pub(super) fn scenario_names(rule: &Rule) -> [String; 2] {
+/// The names under which scenarios know a rule: its section, its service there, its id.
+pub(super) fn scenario_names(rule: &Rule) -> [String; 3] {
     let service = format!("{}/{}", rule.anchor, rule.service);
-    [rule.anchor.clone(), service]
+    [rule.anchor.clone(), service, rule.id.clone()]
 }
 
 fn values<T: Clone>(all: &[InEdition<T>], edition: usize) -> Vec<T> {
@@ -129,18 +141,20 @@ fn values<T: Clone>(all: &[InEdition<T>], edition: usize) -> Vec<T> {
     held.map(|item| item.value.clone()).collect()
 }
 
-/// Adds `/1`, `/2` … to ids that several rules share.
-fn number_ids(rules: &mut [Rule]) {
-    let mut shared: HashMap<String, usize> = HashMap::new();
-    for rule in rules.iter() {
-        *shared.entry(rule.id.clone()).or_default() += 1;
+/// Ids of rules, with `/1`, `/2` … after those that several share.
+pub(super) fn numbered<'r>(ids: impl Iterator<Item = &'r str> + Clone) -> Vec<String> {
+    let mut shared: HashMap<&str, usize> = HashMap::new();
+    for id in ids.clone() {
+        *shared.entry(id).or_default() += 1;
     }
-    let mut seen: HashMap<String, usize> = HashMap::new();
-    for rule in rules {
-        if shared[&rule.id] > 1 {
-            let number = seen.entry(rule.id.clone()).or_default();
-            *number += 1;
-            rule.id = format!("{}/{number}", rule.id);
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let numbered = ids.map(|id| {
+        if shared[id] == 1 {
+            return id.to_owned();
         }
-    }
+        let number = seen.entry(id).or_default();
+        *number += 1;
+        format!("{id}/{number}")
+    });
+    numbered.collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::assembled::{NamedScenario, scenario_names};
+use super::assembled::{NamedScenario, StepNames, numbered, scenario_names};
 use super::{Assembler, advice};
 use crate::config::{Located, Problems, quoted};
 use crate::policy::file::RawScenario;
@@ -34,12 +34,6 @@ impl Assembler<'_> {
         rules: &BTreeSet<String>,
         problems: &Problems<'_>,
     ) -> NamedScenario {
-        let mut hosts = RoleSet::EMPTY;
-        for host in &raw.hosts {
-            if let Some(role) = self.role(host, problems) {
-                hosts.insert(role);
-            }
-        }
         let mut seen = HashSet::new();
         let mut names = Vec::with_capacity(raw.steps.len());
         let mut steps = Vec::with_capacity(raw.steps.len());
@@ -48,16 +42,20 @@ impl Assembler<'_> {
                 let message = format!("step {} is listed before", quoted(&step.name.value));
                 problems.error(step.name.span.clone(), message);
             }
-            names.push((
-                known_rules(&step.rules, rules, problems),
-                known_rules(&step.fallback, rules, problems),
-            ));
+            names.push(StepNames {
+                rules: known_rules(&step.rules, rules, problems),
+                fallback: known_rules(&step.fallback, rules, problems),
+                instead: known_rules(&step.instead, rules, problems),
+            });
             steps.push(Step {
                 name: step.name.value.clone(),
                 optional: step.optional,
                 evidence: step.evidence,
                 rules: Vec::new(),
+                opened_by: self.role_set(&step.opened_by, problems),
+                after_trigger: step.after_trigger,
                 fallback: Vec::new(),
+                instead: Vec::new(),
                 causes: step.causes.clone(),
                 causes_when: step.causes_when.clone(),
             });
@@ -65,7 +63,7 @@ impl Assembler<'_> {
         NamedScenario {
             scenario: Scenario {
                 name: raw.name.value.clone(),
-                hosts,
+                hosts: self.role_set(&raw.hosts, problems),
                 trigger: raw.trigger,
                 steps,
             },
@@ -73,10 +71,24 @@ impl Assembler<'_> {
         }
     }
 
-    /// Every anchor and `anchor/service` of any edition.
+    fn role_set(&self, names: &[Located<String>], problems: &Problems<'_>) -> RoleSet {
+        let mut roles = RoleSet::EMPTY;
+        for role in names.iter().filter_map(|name| self.role(name, problems)) {
+            roles.insert(role);
+        }
+        roles
+    }
+
+    /// Every anchor, `anchor/service` and id of any edition.
     fn rule_names(&self) -> BTreeSet<String> {
         let rules = self.rules.iter();
-        rules.flat_map(|rule| scenario_names(&rule.value)).collect()
+        let mut names: BTreeSet<String> =
+            rules.flat_map(|rule| scenario_names(&rule.value)).collect();
+        for edition in 0..self.editions.len() {
+            let held = self.rules.iter().filter(|rule| rule.holds_in(edition));
+            names.extend(numbered(held.map(|rule| rule.value.id.as_str())));
+        }
+        names
     }
 }
 

@@ -13,14 +13,17 @@ pub(in crate::policy) struct RawScenario {
     pub steps: Vec<RawStep>,
 }
 
-/// A step whose rules are still names: an anchor, or `anchor/service`.
+/// A step whose rules are still names: an anchor, `anchor/service`, or a rule's id.
 #[derive(Debug)]
 pub(in crate::policy) struct RawStep {
     pub name: Located<String>,
     pub optional: bool,
     pub evidence: Option<StepEvidence>,
     pub rules: Vec<Located<String>>,
+    pub opened_by: Vec<Located<String>>,
+    pub after_trigger: bool,
     pub fallback: Vec<Located<String>>,
+    pub instead: Vec<Located<String>>,
     pub causes: Vec<String>,
     pub causes_when: Vec<(String, Vec<String>)>,
 }
@@ -39,10 +42,17 @@ impl RawScenario {
             let help = Some("add [[scenario.step]]".to_owned());
             problems.missing(span, "the scenario has no steps", help);
         }
+        let trigger = trigger.unwrap_or(Trigger::Required);
+        for step in steps.iter().filter(|step| step.after_trigger) {
+            if trigger == Trigger::Required {
+                let message = "`after-trigger`, but nothing triggers the scenario";
+                problems.error(step.name.span.clone(), message);
+            }
+        }
         Some(Self {
             name: names::kebab_case(name?, problems, "a scenario")?,
             hosts,
-            trigger: trigger.unwrap_or(Trigger::Required),
+            trigger,
             steps,
         })
     }
@@ -56,7 +66,10 @@ impl RawStep {
         let optional = table.boolean("optional").is_some_and(|flag| flag.value);
         let evidence = one_of(&table, "evidence", &StepEvidence::ALL, StepEvidence::code);
         let rules: Vec<_> = table.strings("rules").into_iter().map(owned).collect();
-        let fallback = table.strings("fallback").into_iter().map(owned).collect();
+        let names = |key| table.strings(key).into_iter().map(owned).collect();
+        let after_trigger = table.boolean("after-trigger");
+        let (opened_by, fallback, instead) =
+            (names("opened-by"), names("fallback"), names("instead"));
         let causes = table.strings("causes").into_iter().map(text).collect();
         let causes_when = table
             .table("causes-when")
@@ -71,7 +84,10 @@ impl RawStep {
             optional,
             evidence,
             rules,
+            opened_by,
+            after_trigger: after_trigger.is_some_and(|flag| flag.value),
             fallback,
+            instead,
             causes,
             causes_when,
         })

@@ -109,6 +109,8 @@ pub struct Totals {
     pub out_of_scope: u64,
     /// Frames that could not be decoded, by reason.
     pub undecoded: BTreeMap<&'static str, u64>,
+    /// Requirements by state, those past the bound of their list too.
+    pub requirements: BTreeMap<&'static str, u64>,
 }
 
 impl Totals {
@@ -126,6 +128,11 @@ impl Totals {
                 .undecoded
                 .iter()
                 .map(|(reason, count)| (reason.code(), *count))
+                .collect(),
+            requirements: totals
+                .requirements
+                .iter()
+                .map(|(state, count)| (state.code(), *count))
                 .collect(),
         }
     }

@@ -11,23 +11,25 @@ use crate::verdict::RequirementState;
 const BODY: usize = 4;
 const VALUES: usize = 13;
 
+/// What calls for action, worst first.
+const UNMET: [RequirementState; 3] = [
+    RequirementState::Failed,
+    RequirementState::Missing,
+    RequirementState::Degraded,
+];
+
 /// Failed, missing and degraded ones, in this order.
 pub(super) fn unmet(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
-    let unmet = in_states(
-        report,
-        &[
-            RequirementState::Failed,
-            RequirementState::Missing,
-            RequirementState::Degraded,
-        ],
-    );
+    let unmet = in_states(report, &UNMET);
     if unmet.is_empty() {
         return Ok(());
     }
+    let states = &report.totals.requirements;
+    let in_states = UNMET.iter().map(|state| states.get(state.code()));
     let remark = format!(
         "{} of {}",
-        number(unmet.len() as u64),
-        count(report.requirements.len() as u64, "requirement")
+        number(in_states.flatten().sum()),
+        count(states.values().sum(), "requirement")
     );
     pen.heading("Not satisfied", &remark)?;
     capped(pen, &unmet, |pen, _, requirement| {

@@ -222,7 +222,7 @@ fn requirements(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
         .collect();
     let text = format!(
         "{}: {}",
-        number(report.requirements.len() as u64),
+        number(report.totals.requirements.values().sum()),
         parts.join(", ")
     );
     pen.labelled(2, VALUES, "requirements", &[(Ink::Plain, &text)])
@@ -292,8 +292,8 @@ pub(super) fn loss_text(report: &Report) -> String {
 }
 
 fn in_state(report: &Report, state: RequirementState) -> u64 {
-    let entries = report.requirements.iter();
-    entries.filter(|entry| entry.state == state).count() as u64
+    let states = &report.totals.requirements;
+    states.get(state.code()).copied().unwrap_or_default()
 }
 
 pub(super) fn background(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {

@@ -11,6 +11,7 @@ use crate::verdict::boot::{Booting, first_missing};
 use crate::verdict::diagnosis::diagnose;
 use crate::verdict::finding::MAX_ENTRIES;
 use crate::verdict::holders::Holders;
+use crate::verdict::required::Required;
 use crate::verdict::tally::Count;
 use crate::verdict::{
     Audit, AuditLimit, BackgroundEntry, ExceptionState, ExceptionUse, Judge, Loss, PxeBoot, RpcUse,
@@ -22,9 +23,10 @@ impl Sums<'_> {
         let holders = Holders::new(judge.site, &judge.policy.roles);
         let folded = self.findings.finish();
         let (failing, failing_out) = self.failing.finish(&judge.policy.rules, MAX_ENTRIES);
-        let (mut requirements, rules_out) = self.requirements.finish(judge, &holders);
-        let (steps, steps_out) = self.scenarios.finish(judge, &holders);
-        requirements.extend(steps);
+        let mut required = Required::default();
+        self.requirements.finish(judge, &holders, &mut required);
+        self.scenarios.finish(judge, &holders, &mut required);
+        let (requirements, requirement_states, required_out) = required.finish();
         let loss = Loss {
             one_sided_flows: self.one_sided_flows,
             ..counted.loss
@@ -33,6 +35,7 @@ impl Sums<'_> {
             packets: counted.packets,
             bytes: counted.bytes,
             undecoded: counted.undecoded.clone(),
+            requirements: requirement_states,
             ..self.totals
         };
         let background = background(self.background, &counted);
@@ -40,7 +43,7 @@ impl Sums<'_> {
         for (limit, reached) in [
             ("findings", folded.kept_out),
             ("failing", failing_out),
-            ("requirements", rules_out + steps_out),
+            ("requirements", required_out),
         ] {
             if reached > 0 {
                 limits.push(AuditLimit {

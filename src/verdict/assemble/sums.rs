@@ -126,7 +126,10 @@ impl<'a> Sums<'a> {
             false => Answers::Expected,
         };
         if let Some(attempt) = Attempt::of(flow, basis, &judge.facts, answers) {
-            self.failing.add(*strongest, flow, attempt);
+            // What may have been answered another way is counted as loss, not told as failing.
+            if !attempt.is_one_sided() {
+                self.failing.add(*strongest, flow, attempt);
+            }
             self.requirements.add(judge, judged, attempt);
             self.scenarios.add(judge, judged, flow, attempt);
         }

@@ -92,7 +92,16 @@ fn the_best_of_several_attempts_counts() {
         responder_packets: 0,
         ..mid_stream
     };
-    assert_eq!(state(MP, &[one_sided], id).0, RequirementState::Missing);
+    // It was tried; whether it was answered is not known.
+    assert_eq!(
+        state(MP, &[one_sided], id),
+        failed(RequirementCause::Unanswered)
+    );
+    let audited = audit(&site(MP), Proofs::default(), &[one_sided]);
+    assert_eq!(
+        (audited.failing.len(), audited.loss.one_sided_flows),
+        (0, 1)
+    );
 }
 
 #[test]

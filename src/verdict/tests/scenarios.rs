@@ -290,3 +290,168 @@ fn causes_are_told_for_ways_of_failing_that_exist() {
         assert!(known && !causes.is_empty(), "{how}");
     }
 }
+
+/// State and explanation of a step for a host.
+fn step_of(audited: &Audit, id: &str, host: &str) -> (RequirementState, String) {
+    let found = audited
+        .requirements
+        .iter()
+        .find(|entry| entry.id == id && entry.host.as_deref() == Some(host));
+    let found = found.unwrap_or_else(|| panic!("{id} of {host}: {:#?}", audited.requirements));
+    (found.state, found.explanation.clone())
+}
+
+fn loaded(roles: &str, required: &str) -> LoadedSite {
+    let text = format!("version = 1\n[roles]\n{roles}\n[require]\nscenarios = [\"{required}\"]\n");
+    let source = Source::new("site.toml", text);
+    Site::read(&source, Path::new("")).unwrap_or_else(|found| panic!("{found:?}"))
+}
+
+#[test]
+fn what_a_client_did_before_the_push_is_no_success_of_it() {
+    let push = [
+        seen_at(20, tcp("10.0.0.10:50000", "10.1.0.7:445")),
+        seen_at(21, tcp("10.0.0.10:50001", "10.1.0.7:135")),
+        seen_at(22, tcp("10.0.0.10:50002", "10.1.0.7:49700")),
+    ];
+    let contact = |second| seen_at(second, tcp("10.1.0.7:50000", "10.0.0.11:443"));
+    let of = |more: &[Flow]| {
+        let flows: Vec<Flow> = push.iter().chain(more).copied().collect();
+        let audited = audit(&site(PUSH), Proofs::default(), &flows);
+        step_of(&audited, "client-push/management-point", "10.1.0.7")
+    };
+    let (before, told) = of(&[contact(5)]);
+    assert_eq!(before, RequirementState::Missing);
+    assert!(
+        told.contains("what was seen before does not count"),
+        "{told}"
+    );
+    assert_eq!(of(&[contact(30)]).0, RequirementState::Satisfied);
+    // The first and the last of several are looked at, whatever came of them.
+    let refused = Flow {
+        state: State::Refused,
+        handshake_completed: false,
+        ..contact(30)
+    };
+    assert_eq!(of(&[contact(5), refused]).0, RequirementState::Failed);
+    assert_eq!(
+        of(&[contact(5), refused, contact(31)]).0,
+        RequirementState::Satisfied
+    );
+}
+
+#[test]
+fn a_source_server_makes_up_for_the_management_point() {
+    let roles = "client = [\"10.1.0.7\"]\nmanagement-point = [\"10.0.0.11\"]\n\
+                 source-server = [\"10.0.0.30\"]\n";
+    let loaded = loaded(roles, "client-install-manual");
+    let of = |flows: &[Flow]| {
+        let audited = audit(&loaded, Proofs::default(), flows);
+        step_of(
+            &audited,
+            "client-install-manual/management-point",
+            "10.1.0.7",
+        )
+        .0
+    };
+    let source = tcp("10.1.0.7:50000", "10.0.0.30:445");
+    assert_eq!(of(&[]), RequirementState::Missing);
+    assert_eq!(of(&[source]), RequirementState::NotApplicable);
+    assert_eq!(of(&[unanswered(source)]), RequirementState::Missing);
+    let direct = tcp("10.1.0.7:50001", "10.0.0.11:80");
+    assert_eq!(of(&[source, direct]), RequirementState::Satisfied);
+}
+
+const SYSTEMS: &str = "site-server = [\"10.0.0.10\"]\nmanagement-point = [\"10.0.0.11\"]\n\
+    distribution-point-pxe = [\"10.0.0.12\"]\nsoftware-update-point = [\"10.0.0.14\"]\n\
+    sql-server = [\"10.0.0.11\"]\nclient = [\"@management-point\"]\n";
+
+#[test]
+fn every_site_system_is_judged_by_its_own_sections() {
+    let loaded = loaded(SYSTEMS, "site-system-install");
+    let audited = audit(&loaded, Proofs::default(), &[]);
+    let of =
+        |step: &str, host: &str| step_of(&audited, &format!("site-system-install/{step}"), host).0;
+    // One that holds other roles too, and one whose role implies the one that is named.
+    for host in ["10.0.0.11", "10.0.0.12"] {
+        assert_eq!(of("smb", host), RequirementState::Missing);
+        assert_eq!(of("rpc", host), RequirementState::NotReached);
+    }
+    assert_eq!(of("smb", "10.0.0.14"), RequirementState::Missing);
+    // Its section has no RPC.
+    assert_eq!(of("rpc", "10.0.0.14"), RequirementState::NotApplicable);
+}
+
+#[test]
+fn a_site_system_that_calls_home_does_not_install_itself() {
+    let loaded = loaded(SYSTEMS, "site-system-install");
+    let of = |flow: Flow| {
+        let audited = audit(&loaded, Proofs::default(), &[flow]);
+        step_of(&audited, "site-system-install/smb", "10.0.0.11").0
+    };
+    let home = tcp("10.0.0.11:50000", "10.0.0.10:445");
+    assert_eq!(of(home), RequirementState::Missing);
+    let installing = tcp("10.0.0.10:50000", "10.0.0.11:445");
+    assert_eq!(of(installing), RequirementState::Satisfied);
+}
+
+#[test]
+fn steps_of_several_clients_do_not_make_up_one_run() {
+    let loaded = loaded(
+        "client = [\"10.1.0.0/16\"]\nmanagement-point = [\"10.0.0.11\"]\n",
+        "client-policy",
+    );
+    let notified = tcp("10.1.0.7:50000", "10.0.0.11:10123");
+    let policy = tcp("10.1.0.8:50000", "10.0.0.11:443");
+    let audited = audit(&loaded, Proofs::default(), &[notified, policy]);
+    let found: Vec<_> = audited
+        .requirements
+        .iter()
+        .map(|entry| (entry.host.as_deref(), entry.state))
+        .collect();
+    // The second got further: it has the fallback, the first has no policy at all.
+    assert_eq!(
+        found,
+        [
+            (None, RequirementState::Satisfied),
+            (None, RequirementState::Degraded)
+        ]
+    );
+}
+
+#[test]
+fn an_unobservable_step_holds_nothing_up() {
+    // The site server stands on the clients' side of the capture, the management point does not.
+    let more = format!("[vantage]\ninside = [\"10.1.0.0/16\", \"10.0.0.10\"]\n{PUSH}");
+    let loaded = site(&more);
+    let of = |flows: &[Flow]| {
+        let audited = audit(&loaded, Proofs::default(), flows);
+        let of_push = |entry: &&Requirement| entry.scenario.as_deref() == Some("client-push");
+        let entries = audited.requirements.iter().filter(of_push);
+        entries.map(|entry| entry.state).collect::<Vec<_>>()
+    };
+    use RequirementState::{Failed, Missing, NotObservable, Satisfied};
+    let hidden = [NotObservable; 4];
+    let contact = seen_at(30, tcp("10.1.0.7:50000", "10.0.0.11:443"));
+    // Nobody knows when the push was: every contact counts.
+    for (flows, last) in [
+        (vec![], Missing),
+        (vec![unanswered(contact)], Failed),
+        (vec![contact], Satisfied),
+    ] {
+        assert_eq!(of(&flows), [&hidden[..], &[last]].concat());
+    }
+}
+
+#[test]
+fn every_step_of_the_catalogue_finds_its_rules_in_every_edition() {
+    for edition in ["2017-09", "2018-09", "2020-04"] {
+        let policy = crate::policy::Policy::builtin(Some(edition)).expect("it is an edition");
+        for scenario in &policy.scenarios {
+            for step in &scenario.steps {
+                assert!(!step.rules.is_empty(), "{edition}: {}", step.name);
+                assert!(!step.causes.is_empty(), "{edition}: {}", step.name);
+            }
+        }
+    }
+}
