@@ -21,6 +21,7 @@ mod policy_cli;
 mod policy_documents;
 mod readme;
 mod rpc_witness;
+mod scenarios;
 mod shard;
 mod site_check;
 mod tftp_truth;

@@ -104,6 +104,20 @@ fn the_site_file_is_valid() {
 }
 
 #[test]
+fn the_scenario_of_ones_own_is_valid() {
+    let readme = readme();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("own.toml");
+    std::fs::write(&path, blocks(&readme, "toml")[1]).expect("writes");
+    Command::cargo_bin("portolan")
+        .expect("the program is built")
+        .args(["policy", "check"])
+        .arg(&path)
+        .assert()
+        .success();
+}
+
+#[test]
 fn commands_in_the_text_exist() {
     let readme = readme();
     let mut commands: Vec<&str> = readme

@@ -21,6 +21,8 @@
 //! ]
 //! ```
 //!
+//! Scenarios stand in `[[scenario]]`; `catalogue/scenarios.toml` says what each key means.
+//!
 //! A catalogue of one's own has a `name`, and may spread over the files of its `include`, an
 //! `[edition]` in each; the built-in one (`catalogue/`) shows all there is.
 

@@ -179,6 +179,7 @@ trigger = "boot"
 [[scenario.step]]
 name = "policy"
 rules = ["BKMK_PortsClient-MP/htps"]
+after-trigger = true
 
 [[scenario.step]]
 name = "policy"
@@ -189,9 +190,10 @@ name = "policy"
             "own.toml:5:8: error: the file has no section `lits`; did you mean `list`?",
             "own.toml:8:8: error: scenario `pxe-boot` is defined before",
             "own.toml:10:11: error: unknown trigger `boot`; valid values: `required`, `network-boot`, `client-push`",
+            "own.toml:13:8: error: `after-trigger`, but nothing triggers the scenario",
             "own.toml:14:10: error: no rule is named `BKMK_PortsClient-MP/htps`; did you mean `BKMK_PortsClient-MP/https`?",
-            "own.toml:16:1: error: nothing can satisfy this step; add `rules` or `evidence`",
-            "own.toml:17:8: error: step `policy` is listed before",
+            "own.toml:17:1: error: nothing can satisfy this step; add `rules` or `evidence`",
+            "own.toml:18:8: error: step `policy` is listed before",
         ]
     );
 }
