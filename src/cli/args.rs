@@ -83,6 +83,10 @@ pub struct ReportArgs {
     /// Write a report to a file too; may be given several times
     #[arg(long, value_name = "FORMAT=PATH", value_parser = report_file)]
     pub report: Vec<ReportFile>,
+    /// List every rule with its use, the unused ones too: in the text report, and as rows of CSV
+    /// (JSON always has them)
+    #[arg(long)]
+    pub rules: bool,
     /// Write nothing on standard output: the exit status says it
     #[arg(long, short)]
     pub quiet: bool,

@@ -77,7 +77,11 @@ impl JudgeArgs {
         let mut unwritten = false;
         for target in &self.report.report {
             let written = file::replace(&target.path, |out| {
-                (target.format.write)(&report, &Page::default(), out)
+                let page = Page {
+                    rules: self.report.rules,
+                    ..Page::default()
+                };
+                (target.format.write)(&report, &page, out)
             });
             if let Err(error) = written {
                 let path = target.path.display();
@@ -86,7 +90,13 @@ impl JudgeArgs {
             }
         }
         if !self.report.quiet {
-            terminal.report(|page, out| (self.report.format.write)(&report, page, out))?;
+            terminal.report(|page, out| {
+                let page = Page {
+                    rules: self.report.rules,
+                    ..*page
+                };
+                (self.report.format.write)(&report, &page, out)
+            })?;
         }
         // The process ends here: giving millions of flows back one chunk after the other takes a
         // while, and nobody needs the room.

@@ -1,9 +1,9 @@
 //! The findings as a table for spreadsheets (RFC 4180): one row for each unexpected entry, failing
-//! flow, requirement that is not satisfied, and diagnosis.
+//! flow, requirement that is not satisfied, and diagnosis; where the page wants it, for each rule.
 
 use std::io::{self, Write};
 
-use super::model::{Diagnosis, Failing, FrameReference, Requirement, Unexpected};
+use super::model::{Diagnosis, Failing, FrameReference, Requirement, RuleUse, Unexpected};
 use super::{Page, Report};
 use crate::verdict::RequirementState;
 
@@ -31,7 +31,7 @@ const COLUMNS: [&str; 20] = [
 ];
 
 /// Writes a header and the rows.
-pub fn write(report: &Report, _page: &Page, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(report: &Report, page: &Page, out: &mut dyn Write) -> io::Result<()> {
     let mut table = ::csv::Writer::from_writer(out);
     table.write_record(COLUMNS)?;
     for finding in &report.unexpected {
@@ -47,6 +47,9 @@ pub fn write(report: &Report, _page: &Page, out: &mut dyn Write) -> io::Result<(
     }
     for entry in &report.diagnoses {
         table.write_record(diagnosis(entry).cells())?;
+    }
+    for rule in report.rules.iter().filter(|_| page.rules) {
+        table.write_record(rule_use(rule).cells())?;
     }
     table.flush()
 }
@@ -188,6 +191,34 @@ fn diagnosis(entry: &Diagnosis) -> Row {
         initiator: entry.host.clone().unwrap_or_default(),
         frames: frames(&entry.frames),
         explanation: entry.explanation.clone(),
+        ..Row::default()
+    }
+}
+
+fn rule_use(rule: &RuleUse) -> Row {
+    let hindrance = rule.hindrance;
+    Row {
+        kind: "rule",
+        code: match (hindrance, rule.flows) {
+            (Some(hindrance), _) => hindrance.code(),
+            (None, 0) => "unused",
+            (None, _) => "used",
+        }
+        .to_owned(),
+        id: rule.id.clone(),
+        protocol: rule.protocol.clone(),
+        initiator_roles: rule.initiator.clone(),
+        responder_roles: rule.responder.clone(),
+        responder_ports: port_ranges(&rule.ports),
+        flows: rule.flows.to_string(),
+        packets: rule.packets.to_string(),
+        bytes: rule.bytes.to_string(),
+        first: rule.first.clone().unwrap_or_default(),
+        last: rule.last.clone().unwrap_or_default(),
+        rules: rule.source.clone(),
+        explanation: hindrance
+            .map_or("", |hindrance| hindrance.meaning())
+            .to_owned(),
         ..Row::default()
     }
 }

@@ -29,6 +29,8 @@ pub struct Page {
     pub colour: bool,
     /// Entries of a section that people read, before the rest is only counted.
     pub entries: usize,
+    /// Whether every rule is listed with its use.
+    pub rules: bool,
 }
 
 impl Page {
@@ -45,6 +47,7 @@ impl Default for Page {
             width: Self::WIDTH,
             colour: false,
             entries: Self::ENTRIES,
+            rules: false,
         }
     }
 }

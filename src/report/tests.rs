@@ -151,7 +151,8 @@ fn keys_are_those_of_the_contract() {
     );
     has(
         &report["rules"][0],
-        "id source initiator responder service flows packets bytes first last",
+        "id source initiator responder service flows packets bytes first last direction \
+         protocol ports usable hindrance",
     );
     has(
         &report["tftp"][0],

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{Reason, RequirementCause, RequirementState};
+use super::{Hindrance, Reason, RequirementCause, RequirementState};
 use crate::decode::Undecoded;
 use crate::evidence::{Boot, JoinedTransfer, LearnedEndpoint, Transfer};
 use crate::net::{Position, Protocol, Timestamp};
@@ -300,6 +300,14 @@ pub struct RuleUse {
     pub responder: String,
     /// Service id.
     pub service: String,
+    /// `one-way`, or `either` where either side may open towards the other's port.
+    pub direction: &'static str,
+    /// Transport.
+    pub protocol: Protocol,
+    /// Ports that it opens at this site; empty for ICMP echo.
+    pub ports: Vec<(u16, u16)>,
+    /// Why it can have no flows in this audit.
+    pub hindrance: Option<Hindrance>,
     /// Flows.
     pub flows: u64,
     /// Packets.

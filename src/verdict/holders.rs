@@ -24,7 +24,7 @@ pub(super) enum Visibility {
 pub(super) struct Holders<'a> {
     site: &'a Site,
     /// Ranges with every role that their hosts have.
-    ranges: Vec<(AddressRange, RoleSet)>,
+    ranges: Vec<(RoleSet, Place)>,
     /// Single addresses with the roles that they are written under, and what those imply.
     written: Vec<(IpAddr, RoleSet)>,
     external: RoleSet,
@@ -32,10 +32,10 @@ pub(super) struct Holders<'a> {
 
 /// Where a holder is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Where {
-    Addresses(AddressRange),
-    /// External parties without addresses.
-    Outside,
+struct Place {
+    /// None for external parties without addresses.
+    range: Option<AddressRange>,
+    sides: Sides,
 }
 
 impl<'a> Holders<'a> {
@@ -51,7 +51,7 @@ impl<'a> Holders<'a> {
             ranges: site
                 .roles
                 .iter()
-                .map(|(range, held)| (*range, roles.with_implied(*held)))
+                .map(|(range, held)| (roles.with_implied(*held), Place::of(site, *range)))
                 .collect(),
             written: site
                 .written_roles
@@ -76,14 +76,20 @@ impl<'a> Holders<'a> {
     pub fn single_holders(&self, party: Party) -> impl Iterator<Item = IpAddr> {
         self.ranges
             .iter()
-            .filter(move |(range, held)| {
-                let holds = match party {
-                    Party::Any => true,
-                    Party::Role(role) => held.contains(role),
-                };
-                range.first == range.last && holds
+            .filter(move |(held, _)| match party {
+                Party::Any => true,
+                Party::Role(role) => held.contains(role),
             })
-            .map(|(range, _)| range.first)
+            .filter_map(|(_, place)| place.single())
+    }
+
+    /// The ranges that hold a party, with every role of theirs.
+    pub fn ranges_of(&self, party: Party) -> impl Iterator<Item = (RoleSet, &AddressRange)> {
+        let holding = self.ranges.iter().filter(move |(held, _)| match party {
+            Party::Any => !held.is_empty(),
+            Party::Role(role) => held.contains(role),
+        });
+        holding.filter_map(|(held, place)| Some((*held, place.range.as_ref()?)))
     }
 
     /// Whether flows from `from` to `to` can be seen.
@@ -94,14 +100,14 @@ impl<'a> Holders<'a> {
 
     /// Whether flows from one machine to `to` can be seen, or as well those from `to` to it.
     pub fn visibility_from(&self, facts: &Facts<'_>, from: IpAddr, to: Party) -> Visibility {
-        let range = AddressRange::single(from);
-        self.visibility_of(facts, &[Where::Addresses(range)], Party::Any, to)
+        let place = Place::of(self.site, AddressRange::single(from));
+        self.visibility_of(facts, &[place], Party::Any, to)
     }
 
     fn visibility_of(
         &self,
         facts: &Facts<'_>,
-        sources: &[Where],
+        sources: &[Place],
         from: Party,
         to: Party,
     ) -> Visibility {
@@ -117,13 +123,9 @@ impl<'a> Holders<'a> {
                 .iter()
                 .flat_map(|source| targets.iter().map(move |target| (*source, *target)))
         };
-        let apart = |(source, target): &(Where, Where)| match (source, target) {
-            (Where::Addresses(source), Where::Addresses(target)) => {
-                source.first != source.last
-                    || target.first != target.last
-                    || facts.machine(source.first) != facts.machine(target.first)
-            }
-            (Where::Outside, _) | (_, Where::Outside) => true,
+        let apart = |(source, target): &(Place, Place)| match (source.single(), target.single()) {
+            (Some(source), Some(target)) => facts.machine(source) != facts.machine(target),
+            _ => true,
         };
         if !pairs().any(|pair| apart(&pair)) {
             return Visibility::SameMachine;
@@ -131,56 +133,80 @@ impl<'a> Holders<'a> {
         if self.site.vantage_inside.is_empty() {
             return Visibility::Observable;
         }
-        let crosses = |(source, target): (Where, Where)| {
-            let (source, target) = (self.sides(source), self.sides(target));
-            source.inside && target.outside || source.outside && target.inside
-        };
-        if pairs().filter(apart).any(crosses) {
+        // Looking at pairs takes long where there are many, and most often all are on one side.
+        let (from, to) = (Sides::of_all(sources), Sides::of_all(&targets));
+        let crosses = |(source, target): (Place, Place)| source.sides.crosses(target.sides);
+        if from.crosses(to) && pairs().filter(apart).any(crosses) {
             Visibility::Observable
         } else {
             Visibility::SameSide
         }
     }
 
-    fn holders(&self, party: Party) -> Vec<Where> {
-        let listed = |holds: &dyn Fn(RoleSet) -> bool| {
-            let ranges = self.ranges.iter().filter(|(_, held)| holds(*held));
-            ranges
-                .map(|(range, _)| Where::Addresses(*range))
-                .collect::<Vec<_>>()
-        };
+    fn holders(&self, party: Party) -> Vec<Place> {
+        let ranges = self.ranges.iter();
+        let holders: Vec<Place> = ranges
+            .filter(|(held, _)| match party {
+                Party::Any => !held.is_empty(),
+                Party::Role(role) => held.contains(role),
+            })
+            .map(|(_, place)| *place)
+            .collect();
         match party {
-            Party::Any => listed(&|held| !held.is_empty()),
-            Party::Role(role) => {
-                let holders = listed(&|held| held.contains(role));
-                match holders.is_empty() && self.external.contains(role) {
-                    true => vec![Where::Outside],
-                    false => holders,
-                }
+            Party::Role(role) if holders.is_empty() && self.external.contains(role) => {
+                vec![Place::OUTSIDE]
             }
-        }
-    }
-
-    fn sides(&self, place: Where) -> Sides {
-        let Where::Addresses(range) = place else {
-            return Sides {
-                inside: false,
-                outside: true,
-            };
-        };
-        let inside = &self.site.vantage_inside;
-        Sides {
-            inside: inside.iter().any(|part| part.overlaps(&range)),
-            outside: !inside
-                .iter()
-                .any(|part| part.contains(range.first) && part.contains(range.last)),
+            Party::Any | Party::Role(_) => holders,
         }
     }
 }
 
+impl Place {
+    /// External parties without addresses.
+    const OUTSIDE: Self = Self {
+        range: None,
+        sides: Sides {
+            inside: false,
+            outside: true,
+        },
+    };
+
+    fn of(site: &Site, range: AddressRange) -> Self {
+        let inside = &site.vantage_inside;
+        Self {
+            range: Some(range),
+            sides: Sides {
+                inside: inside.iter().any(|part| part.overlaps(&range)),
+                outside: !inside
+                    .iter()
+                    .any(|part| part.contains(range.first) && part.contains(range.last)),
+            },
+        }
+    }
+
+    /// The address, where it is only one.
+    fn single(&self) -> Option<IpAddr> {
+        let range = self.range?;
+        (range.first == range.last).then_some(range.first)
+    }
+}
+
 /// On which sides of the vantage a range has addresses.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sides {
     inside: bool,
     outside: bool,
+}
+
+impl Sides {
+    fn of_all(places: &[Place]) -> Self {
+        Self {
+            inside: places.iter().any(|place| place.sides.inside),
+            outside: places.iter().any(|place| place.sides.outside),
+        }
+    }
+
+    fn crosses(self, other: Self) -> bool {
+        self.inside && other.outside || self.outside && other.inside
+    }
 }

@@ -7,6 +7,7 @@ mod audit;
 mod background;
 mod boot;
 mod counted;
+mod coverage;
 mod dhcp;
 mod diagnosis;
 mod ends;
@@ -38,7 +39,7 @@ pub use diagnosis::{DiagnosisKind, KINDS as DIAGNOSES};
 pub use explain::Explanation;
 pub use facts::{Directed, Proofs};
 pub use flow::{FlowVerdict, Judge, Orientation, Strictness};
-pub use reason::{Basis, Reason, RequirementCause, RequirementState, Verdict};
+pub use reason::{Basis, Hindrance, Reason, RequirementCause, RequirementState, Verdict};
 
 #[cfg(test)]
 mod tests;

@@ -163,6 +163,22 @@ impl RequirementState {
 }
 
 coded! {
+    /// Why a rule can have no flows in this audit.
+    Hindrance {
+        /// Nobody holds one of its roles.
+        RoleNotHeld = "role-not-held", "no address of the site holds one of its roles";
+        /// Both roles are on one host.
+        SameHost = "same-host", "both roles are on one host, so nothing crosses the network";
+        /// The vantage hides it.
+        Vantage = "vantage", "both sides lie on the same side of the capture point";
+        /// The scope leaves it out.
+        OutOfScope = "out-of-scope", "the scope of the audit leaves its roles out";
+        /// It opens no port here.
+        Closed = "closed", "it opens no port at this site";
+    }
+}
+
+coded! {
     /// Why a requirement or an expected flow failed.
     RequirementCause {
         /// TCP reset.

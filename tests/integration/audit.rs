@@ -416,3 +416,49 @@ fn codes_of_the_report() {
     add("cause", causes.collect());
     insta::assert_snapshot!("codes", list);
 }
+
+#[test]
+fn rules_are_listed_where_they_are_asked_for() {
+    let short = boundary(&[]);
+    assert!(short.out.contains("(--rules)"), "{}", short.out);
+    assert!(!short.out.contains("\nRules used"), "{}", short.out);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let csv = folder.path().join("a.csv");
+    let target = format!("csv={}", csv.display());
+    let long = boundary(&["--rules", "--report", &target]);
+    let section = |from: &str, to: &str| {
+        let begins = long.out.find(from).expect("the section is there");
+        let rest = &long.out[begins..];
+        rest[..rest.find(to).expect("the next one, too")].to_owned()
+    };
+    let used = section(
+        "\nRules used: 2021-03-01 08:00:00.000 to",
+        "\nRules not used",
+    );
+    assert!(used.contains("  client → management-point\n"), "{used}");
+    assert!(
+        used.contains("tcp/443 https, 2 flows, last 2021-03-01"),
+        "{used}"
+    );
+    let unused = section("\nRules not used", "\nRules not usable here");
+    assert!(unused.contains("udp/25536 wake-up-proxy"), "{unused}");
+    assert!(!unused.contains("state-migration-point"), "{unused}");
+    // All of them as rows, and as JSON with why they can't be used.
+    let rows = fs::read_to_string(&csv).expect("it was written");
+    let rows = rows
+        .lines()
+        .filter(|line| line.starts_with("rule,"))
+        .count();
+    let report = report(&boundary(&["--format", "json"]));
+    let rules = report["rules"].as_array().expect("a list");
+    assert_eq!(rows, rules.len());
+    for rule in rules {
+        assert_eq!(
+            rule["usable"],
+            Value::from(rule["hindrance"].is_null()),
+            "{rule}"
+        );
+        assert!(rule["usable"] == true || rule["flows"] == 0, "{rule}");
+        assert_eq!(rule["flows"] == 0, rule["last"].is_null(), "{rule}");
+    }
+}

@@ -4,6 +4,7 @@
 
 mod evidence;
 mod finding;
+mod gaps;
 mod requirement;
 mod summary;
 
@@ -14,6 +15,7 @@ pub use finding::{
     Accepted, Diagnosis, Exception, Failing, FailingInitiator, FailingResponder, Initiator,
     Refuser, Responder, Unexpected,
 };
+pub use gaps::Gaps;
 pub use requirement::{Requirement, RuleUse};
 pub use summary::{Background, Capture, Limit, Loss, Site, Tool, Totals};
 
@@ -38,6 +40,9 @@ pub struct Report {
     pub complete: bool,
     /// Captures by first packet, then name.
     pub captures: Vec<Capture>,
+    /// Time that no capture covers. Told to people only: machines have the captures.
+    #[serde(skip)]
+    pub gaps: Gaps,
     /// Sums over the whole input.
     pub totals: Totals,
     /// What the capture itself lost.
@@ -76,6 +81,7 @@ impl Report {
             site: Site::new(&audit.site),
             complete: audit.complete,
             captures: audit.captures.iter().map(Capture::new).collect(),
+            gaps: Gaps::between(&audit.captures),
             totals: Totals::new(&audit.totals),
             loss: Loss::new(audit.loss),
             limits: audit.limits.iter().map(Limit::new).collect(),

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::{FrameReference, Places, line, lines, time};
-use crate::verdict::{self, RequirementState};
+use crate::verdict::{self, Hindrance, RequirementState};
 
 /// A rule, or a step of a scenario, that must be seen.
 #[derive(Clone, Debug, Serialize)]
@@ -52,6 +52,10 @@ fn state<S: Serializer>(state: &RequirementState, out: S) -> Result<S::Ok, S::Er
     out.serialize_str(state.code())
 }
 
+fn hindrance<S: Serializer>(hindrance: &Option<Hindrance>, out: S) -> Result<S::Ok, S::Error> {
+    hindrance.map(Hindrance::code).serialize(out)
+}
+
 /// A rule with the flows that it explains.
 #[derive(Clone, Debug, Serialize)]
 pub struct RuleUse {
@@ -65,6 +69,17 @@ pub struct RuleUse {
     pub responder: String,
     /// Service id.
     pub service: String,
+    /// `one-way`, or `either` where either side may open towards the other's port.
+    pub direction: &'static str,
+    /// `tcp`, `udp` or `icmp`.
+    pub protocol: String,
+    /// Ports that it opens at this site; empty for ICMP echo.
+    pub ports: Vec<(u16, u16)>,
+    /// Whether flows of it can be seen in this audit.
+    pub usable: bool,
+    /// Why not.
+    #[serde(serialize_with = "hindrance")]
+    pub hindrance: Option<Hindrance>,
     /// Flows.
     pub flows: u64,
     /// Packets.
@@ -85,6 +100,11 @@ impl RuleUse {
             initiator: line(&rule.initiator),
             responder: line(&rule.responder),
             service: line(&rule.service),
+            direction: rule.direction,
+            protocol: rule.protocol.to_string(),
+            ports: rule.ports.clone(),
+            usable: rule.hindrance.is_none(),
+            hindrance: rule.hindrance,
             flows: rule.flows,
             packets: rule.packets,
             bytes: rule.bytes,

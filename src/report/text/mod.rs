@@ -5,6 +5,7 @@ mod evidence;
 mod findings;
 mod pen;
 mod requirements;
+mod rules;
 mod summary;
 pub mod units;
 
@@ -28,6 +29,7 @@ pub fn write(report: &Report, page: &Page, out: &mut dyn Write) -> io::Result<()
     evidence::transfers(report, pen)?;
     evidence::endpoints(report, pen)?;
     findings::exceptions(report, pen)?;
+    rules::write(report, pen)?;
     summary::background(report, pen)
 }
 

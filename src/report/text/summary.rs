@@ -2,14 +2,14 @@
 
 use std::io;
 
-use super::units::{bytes, count, number, span};
-use super::{Ink, Pen, Table};
+use super::units::{bytes, count, gaps, number, span};
+use super::{Ink, Pen, Table, rules};
 use crate::report::Report;
 use crate::report::model::Capture;
 use crate::verdict::RequirementState;
 
 /// Column of the values.
-const VALUES: usize = 16;
+pub(super) const VALUES: usize = 16;
 
 pub(super) fn write(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
     headline(report, pen)?;
@@ -29,10 +29,18 @@ pub(super) fn write(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
         .filter_map(|c| c.last.as_deref())
         .max();
     if first.is_some() {
-        pen.labelled(2, VALUES, "time", &[(Ink::Plain, &span(first, last))])?;
+        let span = span(first, last);
+        let gaps = gaps(report.gaps);
+        pen.labelled(
+            2,
+            VALUES,
+            "time",
+            &[(Ink::Plain, &span), (Ink::Doubtful, &gaps)],
+        )?;
     }
     flows(report, pen)?;
     requirements(report, pen)?;
+    rules::summary(report, pen)?;
     undecoded(report, pen)?;
     loss(report, pen)?;
     for limit in &report.limits {

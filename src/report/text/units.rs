@@ -1,5 +1,7 @@
 //! Numbers, sizes and times as people write them.
 
+use crate::report::model::Gaps;
+
 /// `1234567` as `1,234,567`.
 pub fn number(value: u64) -> String {
     let digits = value.to_string();
@@ -68,6 +70,23 @@ pub fn moment(time: &str) -> String {
     time.get(..cut).unwrap_or(time).replacen('T', " ", 1)
 }
 
+/// Time between captures: `with 2 gaps between captures, 3 h 4 min in all`; empty without one.
+pub fn gaps(gaps: Gaps) -> String {
+    if gaps.count == 0 {
+        return String::new();
+    }
+    let minutes = gaps.total_ns / 60_000_000_000;
+    let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+    let time = match (days, hours) {
+        (0, 0) => format!("{minutes} min"),
+        (0, _) => format!("{hours} h {minutes} min"),
+        (_, _) => format!("{} d {hours} h", number(days)),
+    };
+    let all = if gaps.count > 1 { " in all" } else { "" };
+    let gaps = count(gaps.count, "gap");
+    format!("with {gaps} between captures, {time}{all}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +125,18 @@ mod tests {
         );
         assert_eq!(span(first, first), "2026-01-05 08:00:00.250 UTC");
         assert_eq!(span(None, None), "at an unknown time");
+    }
+
+    #[test]
+    fn time_that_was_not_captured() {
+        let told = |count, minutes: u64| {
+            let total_ns = minutes * 60_000_000_000;
+            gaps(Gaps { count, total_ns })
+        };
+        assert_eq!(told(0, 0), "");
+        assert_eq!(told(1, 6), "with 1 gap between captures, 6 min");
+        assert_eq!(told(1, 184), "with 1 gap between captures, 3 h 4 min");
+        let days = "with 2 gaps between captures, 2 d 1 h in all";
+        assert_eq!(told(2, 2 * 1440 + 65), days);
     }
 }

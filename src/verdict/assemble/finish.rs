@@ -15,7 +15,7 @@ use crate::verdict::required::Required;
 use crate::verdict::tally::Count;
 use crate::verdict::{
     Audit, AuditLimit, BackgroundEntry, ExceptionState, ExceptionUse, Judge, Loss, PxeBoot, RpcUse,
-    RuleUse, SiteSummary, Totals, background, workers,
+    RuleUse, SiteSummary, Totals, background, coverage, workers,
 };
 
 impl Sums<'_> {
@@ -71,7 +71,7 @@ impl Sums<'_> {
             exceptions: exceptions(judge, self.exceptions),
             diagnoses: Vec::new(),
             requirements,
-            rules: rule_use(judge, self.rules),
+            rules: rule_use(judge, &holders, self.rules),
             tftp: proofs.tftp.to_vec(),
             tftp_joined: proofs.tftp_joined.to_vec(),
             rpc: proofs
@@ -138,15 +138,25 @@ fn exceptions(judge: &Judge<'_>, counts: Vec<ExceptionCount>) -> Vec<ExceptionUs
         .collect()
 }
 
-fn rule_use(judge: &Judge<'_>, used: Vec<Count>) -> Vec<RuleUse> {
-    let rules = judge.policy.rules.iter().zip(used);
+fn rule_use(judge: &Judge<'_>, holders: &Holders<'_>, used: Vec<Count>) -> Vec<RuleUse> {
+    let rules = (0..).zip(&judge.policy.rules).zip(used);
     rules
-        .map(|(rule, count)| RuleUse {
+        .map(|((number, rule), count)| RuleUse {
             id: rule.id.clone(),
             source: format!("{}#{}", rule.document, rule.anchor),
             initiator: judge.party_name(rule.initiator),
             responder: judge.party_name(rule.responder),
             service: rule.service.clone(),
+            direction: rule.direction.code(),
+            protocol: coverage::protocol_of(judge, number),
+            ports: coverage::ports_of(judge, number)
+                .iter()
+                .map(|range| (range.low, range.high))
+                .collect(),
+            hindrance: match count.flows {
+                0 => coverage::hindrance(judge, holders, number),
+                _ => None,
+            },
             flows: count.flows,
             packets: count.packets,
             bytes: count.bytes,

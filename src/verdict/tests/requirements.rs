@@ -334,3 +334,46 @@ fn totals_add_up() {
     assert_eq!(parts, [1; 5]);
     assert_eq!(totals.flows, 5);
 }
+
+#[test]
+fn a_rule_that_nobody_can_use_says_why() {
+    let of = |more: &str, id: &str| {
+        let audited = audit(&site(more), Proofs::default(), &[]);
+        let rule = audited.rules.iter().find(|rule| rule.id == id);
+        rule.expect("the edition has it").hindrance
+    };
+    let https = "BKMK_PortsClient-MP/https/tcp";
+    assert_eq!(of("", https), None);
+    assert_eq!(
+        of("", "BKMK_PortsClient-SMP/smb/tcp"),
+        Some(Hindrance::RoleNotHeld)
+    );
+    assert_eq!(
+        of(
+            "[vantage]\ninside = [\"10.0.0.0/8\", \"2001:db8::/32\"]\n",
+            https
+        ),
+        Some(Hindrance::Vantage)
+    );
+    let scoped = "[scope]\ntouching = [\"domain-controller\", \"10.0.0.14\"]\n";
+    assert_eq!(of(scoped, https), Some(Hindrance::OutOfScope));
+    assert_eq!(of(scoped, "BKMK_PortsMP-DC/rpc/tcp"), None);
+    // By its address.
+    assert_eq!(of(scoped, "BKMK_PortsClient-SUP/http/tcp"), None);
+    let own = audit(
+        &site("[rpc]\ndynamic = [\"50000-50100\"]\n"),
+        Proofs::default(),
+        &[],
+    );
+    let ranges = own
+        .rules
+        .iter()
+        .filter(|rule| rule.id.starts_with("bkmk_discovery/rpc/"));
+    let mut ranges = ranges.filter(|rule| rule.hindrance == Some(Hindrance::Closed));
+    assert!(ranges.next().is_some_and(|rule| rule.ports.is_empty()));
+    let rpc = own
+        .rules
+        .iter()
+        .find(|rule| rule.id == "BKMK_PortsMP-DC/rpc/tcp");
+    assert_eq!(rpc.map(|rule| &*rule.ports), Some(&[(50_000, 50_100)][..]));
+}
