@@ -8,6 +8,7 @@ mod audit;
 mod captures;
 mod command;
 mod compressed;
+mod disturbed;
 mod fixtures;
 mod flows;
 mod generated;

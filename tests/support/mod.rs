@@ -7,6 +7,7 @@
 
 pub mod audited;
 pub mod build;
+pub mod disturb;
 pub mod fixtures;
 pub mod frames;
 pub mod measure;

@@ -69,10 +69,13 @@ pub(super) fn write(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// What a rule opens and how it was used, and the sections that say so.
+type Line<'a> = (String, Vec<&'a str>);
+
 /// Rules by the roles they connect. Documents say the same in several sections: those stand in
 /// one line.
 fn listed<'a>(pen: &mut Pen<'_>, rules: impl Iterator<Item = &'a RuleUse>) -> io::Result<()> {
-    let mut groups: Vec<(String, Vec<(String, Vec<&str>)>)> = Vec::new();
+    let mut groups: Vec<(String, Vec<Line<'_>>)> = Vec::new();
     for rule in rules {
         let arrow = if rule.direction == "either" {
             "↔"
