@@ -1,6 +1,6 @@
 //! Network boots against the steps of a boot: DHCP, boot offer, TFTP request, TFTP transfer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use super::facts::Facts;
@@ -13,7 +13,82 @@ use crate::policy::{Step, StepEvidence};
 /// TFTP error "file not found" (RFC 1350).
 const FILE_NOT_FOUND: u16 = 1;
 
-/// A machine's boots with the transfers of its addresses.
+/// A machine and the runs of its boot, in time order.
+pub(super) struct Machine<'a> {
+    runs: Vec<Booting<'a>>,
+}
+
+/// The machines that boot, in the order of their first runs.
+pub(super) fn machines<'a>(facts: &Facts<'a>) -> Vec<Machine<'a>> {
+    let mut machines: Vec<Machine<'a>> = Vec::new();
+    let mut known = HashMap::new();
+    for boot in facts.proofs().pxe {
+        let address = boot.client_addresses.first();
+        let key = (
+            boot.client_mac,
+            address.filter(|_| boot.client_mac.is_none()),
+        );
+        let place = *known.entry(key).or_insert(machines.len());
+        if place == machines.len() {
+            machines.push(Machine { runs: Vec::new() });
+        }
+        machines[place].runs.push(Booting::new(boot, facts));
+    }
+    machines
+}
+
+impl<'a> Machine<'a> {
+    /// Its hardware address where DHCP shows it, else its address.
+    pub fn name(&self) -> Option<String> {
+        match self.runs.first()?.boot.client_mac {
+            Some(mac) => Some(hardware_address(mac)),
+            None => self.addresses().next().map(|address| address.to_string()),
+        }
+    }
+
+    /// Every address that it was given or used.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let runs = self.runs.iter();
+        runs.flat_map(|run| run.boot.client_addresses.iter().copied())
+    }
+
+    /// The run that got furthest; of equals the last, which shows how things stand now.
+    pub fn furthest(&self, reach: impl Fn(&Booting<'a>) -> Reach) -> &Booting<'a> {
+        let runs = self.runs.iter();
+        runs.max_by_key(|run| reach(run))
+            .expect("a machine is made with its first run")
+    }
+}
+
+/// How far a run got: a whole one furthest, then by the first step that is missing or failed,
+/// then by how many steps are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Reach {
+    steps: usize,
+    satisfied: usize,
+}
+
+impl Reach {
+    /// Of these steps, standing as they do.
+    pub fn of(steps: &[Step], standing: impl Fn(&Step) -> Standing) -> Self {
+        let states: Vec<_> = steps
+            .iter()
+            .map(|step| (step.optional, standing(step).state))
+            .collect();
+        let broken = states
+            .iter()
+            .position(|(optional, state)| !optional && state.is_finding());
+        let satisfied = states
+            .iter()
+            .filter(|(_, state)| *state == RequirementState::Satisfied);
+        Self {
+            steps: broken.unwrap_or(steps.len()),
+            satisfied: satisfied.count(),
+        }
+    }
+}
+
+/// A boot with its transfers.
 pub(super) struct Booting<'a> {
     boot: &'a Boot,
     /// Read requests, in time order.
@@ -22,21 +97,10 @@ pub(super) struct Booting<'a> {
 
 impl<'a> Booting<'a> {
     pub fn new(boot: &'a Boot, facts: &Facts<'a>) -> Self {
-        let addresses = boot.client_addresses.iter();
-        let mut reads: Vec<&Transfer> = addresses
-            .flat_map(|address| facts.reads(*address))
-            .copied()
-            .collect();
-        reads.sort_by_key(|transfer| transfer.first);
+        let transfers = facts.proofs().tftp;
+        let reads = boot.reads.iter();
+        let reads = reads.filter_map(|place| transfers.get(*place)).collect();
         Self { boot, reads }
-    }
-
-    /// The machine: its hardware address where DHCP shows it.
-    pub fn host(&self) -> Option<String> {
-        match self.boot.client_mac {
-            Some(mac) => Some(hardware_address(mac)),
-            None => self.boot.client_addresses.first().map(IpAddr::to_string),
-        }
     }
 
     /// How a step stands; `None` where nothing shows it.
