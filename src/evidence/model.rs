@@ -168,7 +168,7 @@ pub struct Boot {
     pub architecture: Option<u16>,
     /// UUID of the machine, DHCP option 97, in the byte order of the wire.
     pub machine_identifier: Option<[u8; 16]>,
-    /// Whether it is a UEFI HTTP boot (option 60 `HTTPClient`).
+    /// Whether it began as UEFI HTTP boot (option 60 `HTTPClient`).
     pub http: bool,
     /// Whether iPXE asked in this run, as firmware or as boot program (options 77, 175).
     pub ipxe: bool,
@@ -194,6 +194,21 @@ pub struct Boot {
 }
 
 impl Boot {
+    /// Whether it takes its files over HTTP: by UEFI HTTP boot, or as iPXE that was given a URL
+    /// and read nothing by TFTP.
+    pub fn is_over_http(&self) -> bool {
+        let is_url = |file: &Text| {
+            let begins = |scheme: &[u8]| {
+                file.bytes()
+                    .get(..scheme.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+            };
+            begins(b"http://") || begins(b"https://")
+        };
+        let by_ipxe = || self.ipxe && self.boot_file.as_ref().is_some_and(is_url);
+        self.reads.is_empty() && (self.http || by_ipxe())
+    }
+
     /// The questions on port 4011 whose server never answered there.
     pub fn unanswered_binl(&self) -> impl Iterator<Item = &BootQuestion> {
         let asked = self.questions.iter();
@@ -364,6 +379,11 @@ pub enum BootStepKind {
 }
 
 impl BootStepKind {
+    /// Whether TFTP shows it, and not DHCP.
+    pub fn is_tftp(self) -> bool {
+        matches!(self, Self::TftpRequest | Self::TftpTransfer)
+    }
+
     /// Spelling in reports.
     pub fn code(self) -> &'static str {
         match self {

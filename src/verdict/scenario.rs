@@ -221,7 +221,16 @@ impl Wanted<'_> {
             let address = machine.addresses().next();
             let shown = |run: &Booting<'_>, step: &Step| {
                 let shown = step.evidence.and_then(|evidence| run.step(evidence));
-                shown.unwrap_or_else(|| unseen(judge, holders, step, address))
+                shown.unwrap_or_else(|| {
+                    let mut unseen = unseen(judge, holders, step, address);
+                    let missing = step.evidence.and_then(|evidence| run.missing(evidence));
+                    if let Some(missing) = missing
+                        && unseen.state == RequirementState::Missing
+                    {
+                        unseen.explanation = missing;
+                    }
+                    unseen
+                })
             };
             let steps = &self.scenario.steps;
             let run = machine.furthest(|run| Reach::of(steps, |step| shown(run, step)));

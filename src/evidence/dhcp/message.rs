@@ -6,7 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::evidence::model::{BootAnswerKind, BootQuestionKind, PxeInstructions};
 use crate::net::{FiveTuple, Position};
 use crate::payload::Text;
-use crate::payload::dhcp::{BINL_PORT, CLIENT_PORT, Dhcp, MessageType, SERVER_PORT, code};
+use crate::payload::dhcp::{
+    BINL_PORT, CLIENT_PORT, Dhcp, MessageType, SERVER_PORT, boots_over_http, code,
+};
 
 /// Boot servers and menu entries kept of option 43.
 const MAX_LISTED: usize = 16;
@@ -133,11 +135,6 @@ pub(super) fn method(dhcp: &Dhcp<'_>) -> Option<Method> {
         let by_http = dhcp.architecture().map(boots_over_http)?;
         Some(if by_http { Method::Http } else { Method::Tftp })
     }
-}
-
-/// IANA's "Processor Architecture Types": those that say "boot from http".
-fn boots_over_http(architecture: u16) -> bool {
-    matches!(architecture, 15..=20 | 23 | 24 | 26 | 28 | 30 | 38 | 40)
 }
 
 /// What tells one DHCP client of a machine from another, firmware from boot program: vendor

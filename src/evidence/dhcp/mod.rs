@@ -2,6 +2,7 @@
 //! specification 2.1) and the TFTP transfers that follow. Says which steps were seen; which one is
 //! missing is for the verdict stage.
 
+mod check;
 mod message;
 mod reads;
 mod run;
@@ -11,6 +12,7 @@ use std::net::IpAddr;
 
 use self::message::{Message, used};
 use self::run::{Event, Runs};
+use super::Evidence;
 use super::fuzz::Script;
 use super::model::{Boot, BootAnswerKind, EvidenceLimit, Transfer, TransferOperation};
 use crate::net::{Position, Protocol};
@@ -183,17 +185,16 @@ impl Leases {
     }
 }
 
-/// Reads packets that any bytes describe, and panics where what is found contradicts itself.
+/// Reads packets that any bytes describe, and panics where what is found contradicts them or
+/// itself.
 pub(super) fn fuzz(data: &[u8]) {
     let script = Script::new(data);
-    let mut tracker = Tracker::default();
-    for entry in script.log() {
-        tracker.observe(&entry);
-    }
-    for boot in &tracker.finish(&[]).boots {
-        assert!(boot.steps.is_sorted_by_key(|step| step.at));
-    }
+    let log: Vec<_> = script.log().collect();
+    let evidence = Evidence::collect(script.log(), &script);
+    check::check(&evidence, &log);
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ const NEW_RUN_AFTER: u64 = 300 * SECOND;
 /// and behind a relay or by two captures: firmware waits for 4 s at least before it asks again.
 const SEEN_AGAIN: u64 = 4 * SECOND;
 /// Addresses, relays, questions and answers kept of a run; real ones have a few.
-const MAX_PER_RUN: usize = 32;
+pub(super) const MAX_PER_RUN: usize = 32;
 /// Transactions of one machine that are known to be no network boot; the oldest are forgotten.
 const MAX_PLAIN: usize = 64;
 

@@ -34,6 +34,14 @@ pub(super) fn boot(addresses: &[&str], steps: &[BootStepKind]) -> Boot {
     }
 }
 
+/// The boot with these transfers.
+pub(super) fn read_places(boot: Boot, places: &[usize]) -> Boot {
+    Boot {
+        reads: places.to_vec(),
+        ..boot
+    }
+}
+
 const DHCP: [BootStepKind; 4] = [
     BootStepKind::DhcpDiscover,
     BootStepKind::DhcpOffer,
@@ -45,10 +53,8 @@ const PXE: &str = "[require]\nscenarios = [\"pxe-boot\"]\n";
 type Steps = Vec<(String, RequirementState, Option<RequirementCause>)>;
 
 fn steps(boots: &[Boot], transfers: &[Transfer]) -> (Steps, Audit) {
-    let reading = boots.iter().map(|boot| Boot {
-        reads: (0..transfers.len()).collect(),
-        ..boot.clone()
-    });
+    let all: Vec<_> = (0..transfers.len()).collect();
+    let reading = boots.iter().map(|boot| read_places(boot.clone(), &all));
     let boots = &reading.collect::<Vec<_>>()[..];
     let proofs = Proofs {
         tftp: transfers,
@@ -196,7 +202,7 @@ fn http_boot_needs_no_tftp() {
 fn requests_without_dhcp_say_that_it_was_not_captured() {
     let without = Boot {
         client_mac: None,
-        ..boot(&["10.1.0.7"], &[])
+        ..boot(&["10.1.0.7"], &[BootStepKind::TftpRequest])
     };
     let file = read_request(
         "10.1.0.7:2070",
