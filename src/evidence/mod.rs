@@ -17,11 +17,13 @@ use std::net::IpAddr;
 
 pub use context::Context;
 pub use model::{
-    Boot, BootOffer, BootStep, BootStepKind, EvidenceLimit, JoinedTransfer, LearnedEndpoint,
-    RpcBasis, Transfer, TransferOperation, TransferOutcome,
+    Boot, BootAnswer, BootAnswerKind, BootQuestion, BootQuestionKind, BootStep, BootStepKind,
+    EvidenceLimit, JoinedTransfer, LearnedEndpoint, PxeInstructions, RpcBasis, Transfer,
+    TransferOperation, TransferOutcome,
 };
 
 pub use crate::payload::Uuid;
+pub use crate::payload::dhcp::NamedIn;
 
 use crate::flow::Flow;
 use crate::net::{Endpoint, Protocol};
@@ -53,10 +55,8 @@ pub struct Evidence {
     pub tftp_joined: Vec<JoinedTransfer>,
     /// RPC endpoints, in time order.
     pub rpc: Vec<LearnedEndpoint>,
-    /// Network boots, in time order.
+    /// Network boots, in time order: one a run.
     pub pxe: Vec<Boot>,
-    /// Offers to the machines of those boots, in time order.
-    pub offers: Vec<BootOffer>,
     /// Bounds that were hit.
     pub limits: Vec<EvidenceLimit>,
     tftp_pairs: HashMap<(Endpoint, Endpoint), usize>,
@@ -83,13 +83,12 @@ impl Evidence {
         Self {
             limits: (tftp.limits.into_iter())
                 .chain(rpc.limits)
-                .chain(dhcp.limit)
+                .chain(dhcp.limits)
                 .collect(),
             tftp: tftp.transfers,
             tftp_joined: tftp.joined,
             rpc: rpc.endpoints,
             pxe: dhcp.boots,
-            offers: dhcp.offers,
             tftp_pairs: tftp.pairs,
             rpc_ports: rpc.ports,
         }

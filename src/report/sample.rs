@@ -7,8 +7,9 @@ use std::net::IpAddr;
 use super::flow_record::{FlowRecord, Judged};
 use crate::decode::Undecoded;
 use crate::evidence::{
-    Boot, BootStep, BootStepKind, JoinedTransfer, LearnedEndpoint, RpcBasis, Transfer,
-    TransferOperation, TransferOutcome, Uuid,
+    Boot, BootAnswer, BootAnswerKind, BootQuestion, BootQuestionKind, BootStep, BootStepKind,
+    JoinedTransfer, LearnedEndpoint, NamedIn, RpcBasis, Transfer, TransferOperation,
+    TransferOutcome, Uuid,
 };
 use crate::flow::{Flow, IcmpKinds, InitiatorBasis, State};
 use crate::net::{Endpoint, Position, Protocol, Timestamp};
@@ -151,7 +152,25 @@ pub(crate) fn audit() -> Audit {
                 client_mac: Some([0x52, 0x54, 0x00, 0x12, 0x34, 0x56]),
                 client_addresses: vec![address("10.1.0.50")],
                 architecture: Some(7),
+                machine_identifier: Some([0x44; 16]),
                 http: false,
+                ipxe: false,
+                questions: vec![BootQuestion {
+                    kind: BootQuestionKind::Binl,
+                    server: Some(address("10.0.0.13")),
+                    address: Some(address("10.1.0.50")),
+                    round: 1,
+                    at: at(53, 700),
+                }],
+                answers: vec![
+                    boot_answer(BootAnswerKind::AddressOffer, "10.0.0.20", 51),
+                    boot_answer(BootAnswerKind::ProxyOffer, "10.0.0.12", 52),
+                    boot_answer(BootAnswerKind::Ack, "10.0.0.20", 53),
+                ],
+                relays: vec![address("10.1.0.1")],
+                reads: vec![0],
+                first: at(50, 700),
+                last: time(54),
                 boot_server: Some(address("10.0.0.12")),
                 boot_file: Some(text(b"smsboot\\x64\\wdsmgfw.efi")),
                 steps: [
@@ -171,6 +190,31 @@ pub(crate) fn audit() -> Audit {
             },
             first_missing_step: Some("tftp-transfer".into()),
         }],
+    }
+}
+
+/// An answer that came through a relay; a proxy offer names a boot.
+fn boot_answer(kind: BootAnswerKind, server: &str, second: i64) -> BootAnswer {
+    let is_proxy = kind == BootAnswerKind::ProxyOffer;
+    let server = address(server);
+    BootAnswer {
+        kind,
+        server,
+        identifier: Some(server),
+        sender: server,
+        relay: Some(address("10.1.0.1")),
+        address: (!is_proxy).then(|| address("10.1.0.50")),
+        pxe_client: is_proxy,
+        http_client: false,
+        names_boot: is_proxy,
+        boot_server: Some(server),
+        boot_server_name: None,
+        boot_server_in: None,
+        boot_file: is_proxy.then(|| text(b"smsboot\\x64\\wdsmgfw.efi")),
+        boot_file_in: is_proxy.then_some(NamedIn::Field),
+        pxe: None,
+        round: 1,
+        at: at(second, 700),
     }
 }
 

@@ -166,7 +166,14 @@ fn keys_are_those_of_the_contract() {
     );
     has(
         &report["pxe"][0],
-        "client_mac client_address architecture boot_server boot_file steps first_missing_step",
+        "client_mac client_address architecture boot_server boot_file steps first_missing_step \
+         client_addresses architecture_name machine_identifier http ipxe relays questions servers \
+         step_times first last",
+    );
+    has(
+        &report["pxe"][0]["servers"][0],
+        "server answer sender relay address pxe_client boot_server boot_file boot_file_in round \
+         first frames",
     );
     assert_eq!(
         unexpected["first"],

@@ -9,9 +9,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::background::{self, Answer};
 use super::port_set::PortSet;
-use crate::evidence::{
-    Boot, Evidence, JoinedTransfer, LearnedEndpoint, Transfer, TransferOperation,
-};
+use crate::evidence::{Boot, Evidence, JoinedTransfer, LearnedEndpoint, Transfer};
 use crate::flow::{Flow, InitiatorBasis, State};
 use crate::net::{Endpoint, Position, Protocol};
 use crate::site::Site;
@@ -103,8 +101,6 @@ pub(super) struct Facts<'a> {
     requests: Map<(Endpoint, IpAddr), Vec<&'a Transfer>>,
     /// By one end's address and the other end: transfers without a request.
     joined: Set<(IpAddr, Endpoint)>,
-    /// By client address: what it asked to read, in time order.
-    reads: Map<IpAddr, Vec<&'a Transfer>>,
     learned: Map<(IpAddr, u16, Protocol), usize>,
     /// Ports of learned endpoints, of any server.
     learned_ports: PortSet,
@@ -120,7 +116,6 @@ impl<'a> Facts<'a> {
             transfers: Map::default(),
             requests: Map::default(),
             joined: Set::default(),
-            reads: Map::default(),
             learned: Map::default(),
             learned_ports: PortSet::default(),
             proofs,
@@ -138,10 +133,6 @@ impl<'a> Facts<'a> {
             facts.transfers.entry(ends).or_default().push(transfer);
             let request = (transfer.client, transfer.server.address);
             facts.requests.entry(request).or_default().push(transfer);
-            if transfer.operation == TransferOperation::Read {
-                let reader = transfer.client.address;
-                facts.reads.entry(reader).or_default().push(transfer);
-            }
         }
         for JoinedTransfer { client, server, .. } in proofs.tftp_joined {
             facts.joined.insert((client.address, *server));
@@ -236,11 +227,6 @@ impl<'a> Facts<'a> {
         self.requests
             .get(&(flow.initiator, flow.responder.address))
             .map_or(&[], Vec::as_slice)
-    }
-
-    /// What an address asked to read by TFTP.
-    pub(super) fn reads(&self, client: IpAddr) -> &[&'a Transfer] {
-        self.reads.get(&client).map_or(&[], Vec::as_slice)
     }
 
     /// Index of the RPC endpoint that a flow goes to.

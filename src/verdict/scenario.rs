@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use hashbrown::HashMap;
 
 use super::attempt::Attempt;
-use super::boot::Booting;
+use super::boot::{self as booting, Booting, Reach};
 use super::flow::Judge;
 use super::holders::Holders;
 use super::required::Required;
@@ -174,20 +174,34 @@ impl Wanted<'_> {
     }
 
     fn boots(&self, judge: &Judge<'_>, holders: &Holders<'_>, entries: &mut Required) {
-        let proofs = judge.facts.proofs();
+        let machines = booting::machines(&judge.facts);
         let mut booted: BTreeSet<IpAddr> = BTreeSet::new();
-        for boot in proofs.pxe {
-            booted.extend(&boot.client_addresses);
-            let booting = Booting::new(boot, &judge.facts);
-            let step = |step: &Step| step.evidence.and_then(|evidence| booting.step(evidence));
-            let address = boot.client_addresses.first().copied();
-            self.judge(judge, holders, (booting.host(), address), step, entries);
+        for machine in &machines {
+            booted.extend(machine.addresses());
+            let address = machine.addresses().next();
+            let shown = |run: &Booting<'_>, step: &Step| {
+                let shown = step.evidence.and_then(|evidence| run.step(evidence));
+                shown.unwrap_or_else(|| {
+                    let mut unseen = unseen(judge, holders, self.scenario, step, address);
+                    let missing = step.evidence.and_then(|evidence| run.missing(evidence));
+                    if let Some(missing) = missing
+                        && unseen.state == RequirementState::Missing
+                    {
+                        unseen.explanation = missing;
+                    }
+                    unseen
+                })
+            };
+            let steps = &self.scenario.steps;
+            let run = machine.furthest(|run| Reach::of(steps, |step| shown(run, step)));
+            let step = |step: &Step| Some(shown(run, step));
+            self.judge(judge, holders, (machine.name(), address), step, entries);
         }
         let listed = holders
             .single_hosts(self.scenario.hosts)
             .filter(|host| !booted.contains(host));
         let mut hosts: Vec<Option<IpAddr>> = listed.map(Some).collect();
-        if hosts.is_empty() && proofs.pxe.is_empty() {
+        if hosts.is_empty() && machines.is_empty() {
             hosts.push(None);
         }
         for host in hosts {

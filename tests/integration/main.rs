@@ -17,6 +17,7 @@ mod max_flows;
 mod merge;
 mod part_file;
 mod peers;
+mod pxe_captures;
 
 mod policy_cli;
 mod policy_documents;

@@ -1,26 +1,24 @@
 //! Boots as machines and servers make them.
 
-use proptest::prelude::*;
-
 use crate::evidence::testing::{Packets, address, at};
-use crate::evidence::{BootStepKind, Evidence};
+use crate::evidence::{BootStepKind, Evidence, NamedIn};
 use crate::net::Endpoint;
 use crate::payload::dhcp::{build::message, code};
 
-const MAC: [u8; 6] = [0x52, 0x54, 0, 1, 2, 3];
-const CLIENT: u8 = 104;
-const DHCP: u8 = 1;
-const PXE: u8 = 12;
+pub(super) const MAC: [u8; 6] = [0x52, 0x54, 0, 1, 2, 3];
+pub(super) const CLIENT: u8 = 104;
+pub(super) const DHCP: u8 = 1;
+pub(super) const PXE: u8 = 12;
 
-fn nobody() -> Endpoint {
+pub(super) fn nobody() -> Endpoint {
     Endpoint::new([0, 0, 0, 0].into(), 68)
 }
 
-fn everybody(port: u16) -> Endpoint {
+pub(super) fn everybody(port: u16) -> Endpoint {
     Endpoint::new([255, 255, 255, 255].into(), port)
 }
 
-fn discover() -> Vec<u8> {
+pub(super) fn discover() -> Vec<u8> {
     let class = b"PXEClient:Arch:00007:UNDI:003016";
     message(
         1,
@@ -34,7 +32,7 @@ fn discover() -> Vec<u8> {
 }
 
 /// An answer of the DHCP server, which always puts itself into siaddr.
-fn lease(kind: u8) -> Vec<u8> {
+pub(super) fn lease(kind: u8) -> Vec<u8> {
     let fields: [(usize, &[u8]); 3] = [
         (28, &MAC),
         (16, &[10, 0, 0, CLIENT]),
@@ -52,7 +50,7 @@ fn lease(kind: u8) -> Vec<u8> {
 }
 
 /// An answer of the PXE server, without an address.
-fn proxy(kind: u8, file: &[u8]) -> Vec<u8> {
+pub(super) fn proxy(kind: u8, file: &[u8]) -> Vec<u8> {
     message(
         2,
         &[(28, &MAC), (20, &[10, 0, 0, PXE]), (108, file)],
@@ -148,18 +146,35 @@ fn who_offered_what_is_kept() {
     let mut packets = Packets::default();
     exchange(&mut packets);
     packets.udp(at(PXE, 67), everybody(68), &proxy(2, b""));
-    let offers: Vec<_> = collect(&packets)
-        .offers
+    let evidence = collect(&packets);
+    let answers: Vec<_> = evidence.pxe[0]
+        .answers
         .iter()
-        .map(|offer| (offer.server, offer.address, offer.names_boot))
+        .map(|answer| {
+            let kind = answer.kind.code();
+            (
+                kind,
+                answer.server,
+                answer.address,
+                answer.names_boot,
+                answer.at.frame(),
+            )
+        })
         .collect();
+    let given = Some(address(CLIENT));
     assert_eq!(
-        offers,
+        answers,
         [
-            (address(DHCP), Some(address(CLIENT)), false),
-            (address(PXE), None, true)
+            ("address-offer", address(DHCP), given, false, 2),
+            ("proxy-offer", address(PXE), None, true, 3),
+            ("ack", address(DHCP), given, false, 4),
+            ("binl-ack", address(PXE), None, true, 5),
         ]
     );
+    let binl = &evidence.pxe[0].answers[3];
+    assert!(binl.pxe_client && binl.identifier == Some(binl.sender));
+    assert_eq!(binl.boot_server, Some(address(PXE)));
+    assert_eq!(binl.boot_file_in, Some(NamedIn::Field));
 }
 
 #[test]
@@ -281,28 +296,150 @@ fn every_file_has_to_end_well() {
     }
 }
 
-proptest! {
-    #[test]
-    fn no_bytes_panic(
-        messages in prop::collection::vec(
-            (1_u8..4, prop::collection::vec(any::<u8>(), 0..80), any::<bool>()),
-            0..30,
-        ),
-    ) {
-        let mut packets = Packets::default();
-        for (op, options, up) in messages {
-            let mut bytes = message(op, &[(28, &MAC)], &[(code::MESSAGE_TYPE, &[op])]);
-            bytes.pop();
-            bytes.extend(options);
-            if up {
-                packets.udp(nobody(), everybody(67), &bytes);
-            } else {
-                packets.udp(at(PXE, 4011), at(CLIENT, 68), &bytes);
-            }
-        }
-        for boot in collect(&packets).pxe {
-            prop_assert_eq!(boot.client_mac, Some(MAC));
-            prop_assert!(boot.steps.is_sorted_by_key(|step| step.at));
-        }
+fn first_frames(evidence: &Evidence) -> Vec<u64> {
+    evidence.pxe.iter().map(|boot| boot.first.frame()).collect()
+}
+
+#[test]
+fn a_machine_that_starts_anew_makes_another_run() {
+    let mut packets = Packets::default();
+    exchange(&mut packets);
+    request(&mut packets, CLIENT, 2000, b"a");
+    packets.wait(20_000);
+    exchange(&mut packets);
+    fetch(&mut packets, CLIENT, 2001, b"a");
+    let evidence = collect(&packets);
+    assert_eq!(first_frames(&evidence), [1, 7]);
+    let whole: Vec<_> = evidence
+        .pxe
+        .iter()
+        .map(|boot| (boot.steps.len(), boot.reads.clone()))
+        .collect();
+    assert_eq!(whole, [(6, vec![0]), (7, vec![1])]);
+}
+
+#[test]
+fn firmware_that_asks_again_is_in_the_same_run() {
+    let mut packets = Packets::default();
+    for wait in [4_000, 8_000, 16_000, 32_000] {
+        packets
+            .udp(nobody(), everybody(67), &discover())
+            .udp(at(DHCP, 67), everybody(68), &lease(2))
+            .wait(wait);
     }
+    exchange(&mut packets);
+    assert_eq!(first_frames(&collect(&packets)), [1]);
+    // Longer than any menu waits.
+    packets.wait(301_000);
+    exchange(&mut packets);
+    assert_eq!(first_frames(&collect(&packets)), [1, 14]);
+}
+
+#[test]
+fn a_boot_program_that_asks_again_is_in_the_same_run() {
+    let mut packets = Packets::default();
+    exchange(&mut packets);
+    fetch(&mut packets, CLIENT, 2000, b"ipxe.efi");
+    let ipxe = message(
+        1,
+        &[(28, &MAC), (4, &[9; 4])],
+        &[
+            (code::MESSAGE_TYPE, &[1]),
+            (code::VENDOR_CLASS, b"PXEClient:Arch:00007:UNDI:003010"),
+            (code::USER_CLASS, b"iPXE"),
+        ],
+    );
+    let script = b"http://10.0.0.12/boot.ipxe";
+    packets
+        .wait(3_000)
+        .udp(nobody(), everybody(67), &ipxe)
+        .udp(at(DHCP, 67), everybody(68), &lease(2))
+        .udp(at(PXE, 67), everybody(68), &proxy(2, script))
+        .udp(at(DHCP, 67), everybody(68), &lease(5));
+    let evidence = collect(&packets);
+    assert_eq!(first_frames(&evidence), [1]);
+    let boot = &evidence.pxe[0];
+    assert!(boot.ipxe && !boot.http);
+    let rounds: Vec<_> = boot.answers.iter().map(|answer| answer.round).collect();
+    assert_eq!(rounds, [1, 1, 1, 1, 2, 2, 2]);
+    // What the firmware was told stays the boot file.
+    let file = boot.boot_file.as_ref().expect("a boot file");
+    assert_eq!(file.bytes(), b"boot\\x64\\wdsmgfw.efi");
+    // Where the file did not come, there is no boot program: the machine starts anew.
+    let mut packets = Packets::default();
+    exchange(&mut packets);
+    missing(&mut packets, CLIENT, 2000, b"ipxe.efi");
+    packets.wait(3_000).udp(nobody(), everybody(67), &ipxe);
+    assert_eq!(collect(&packets).pxe.len(), 2);
+}
+
+#[test]
+fn another_way_to_boot_is_another_run() {
+    let mut packets = Packets::default();
+    let over_http = message(
+        1,
+        &[(28, &MAC), (4, &[9; 4])],
+        &[
+            (code::MESSAGE_TYPE, &[1]),
+            (code::VENDOR_CLASS, b"HTTPClient:Arch:00016:UNDI:003001"),
+        ],
+    );
+    packets
+        .udp(nobody(), everybody(67), &discover())
+        .wait(10_000)
+        .udp(nobody(), everybody(67), &over_http);
+    let evidence = collect(&packets);
+    let http: Vec<_> = evidence.pxe.iter().map(|boot| boot.http).collect();
+    assert_eq!(http, [false, true]);
+}
+
+#[test]
+fn a_question_on_4011_that_nobody_answers_is_kept() {
+    let mut packets = Packets::default();
+    exchange(&mut packets);
+    let mut asked = discover();
+    asked[12..16].copy_from_slice(&[10, 0, 0, CLIENT]);
+    packets.udp(at(CLIENT, 4011), at(PXE + 1, 4011), &asked);
+    packets.udp(at(CLIENT, 68), at(PXE, 4011), &asked);
+    let evidence = collect(&packets);
+    let unanswered: Vec<_> = evidence.pxe[0]
+        .unanswered_binl()
+        .map(|question| (question.server, question.at.frame()))
+        .collect();
+    assert_eq!(unanswered, [(Some(address(PXE + 1)), 6)]);
+}
+
+#[test]
+fn a_message_on_both_sides_of_a_relay_is_one() {
+    let mut packets = Packets::default();
+    let relay = 254;
+    let relayed = |mut message: Vec<u8>| {
+        message[3] = 1;
+        message[24..28].copy_from_slice(&[10, 0, 0, relay]);
+        message
+    };
+    packets
+        .udp(nobody(), everybody(67), &discover())
+        .udp(at(relay, 67), at(DHCP, 67), &relayed(discover()))
+        .udp(at(DHCP, 67), at(relay, 67), &relayed(lease(2)))
+        .udp(at(relay, 67), everybody(68), &relayed(lease(2)))
+        .udp(at(DHCP, 67), at(relay, 67), &relayed(lease(5)))
+        .udp(at(relay, 67), everybody(68), &relayed(lease(5)))
+        .udp(at(relay, 67), at(DHCP, 67), &relayed(discover()));
+    let evidence = collect(&packets);
+    let [boot] = &evidence.pxe[..] else {
+        panic!("one run");
+    };
+    let answers: Vec<_> = boot
+        .answers
+        .iter()
+        .map(|answer| (answer.kind.code(), answer.server, answer.sender))
+        .collect();
+    let server = address(DHCP);
+    assert_eq!(
+        answers,
+        [("address-offer", server, server), ("ack", server, server)]
+    );
+    assert_eq!(boot.relays, [address(relay)]);
+    assert_eq!(boot.questions.len(), 1);
 }

@@ -1,4 +1,4 @@
-//! What the trackers found out: transfers, RPC endpoints, network boots.
+//! What the trackers found out: transfers, RPC endpoints.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::evidence::{JoinedTransfer, RpcBasis, Transfer, TransferOperation};
 use crate::net::{Endpoint, Timestamp};
 use crate::payload::Text;
 use crate::report::escape;
-use crate::verdict::{Audit, PxeBoot, RpcUse};
+use crate::verdict::{Audit, RpcUse};
 
 /// A TFTP transfer.
 #[derive(Clone, Debug, Serialize)]
@@ -184,48 +184,6 @@ impl Rpc {
             first: time(endpoint.first.time),
             frames: places.frames(&[endpoint.first]),
             used_by_flows: learned.used_by_flows,
-        }
-    }
-}
-
-/// A network boot.
-#[derive(Clone, Debug, Serialize)]
-pub struct Pxe {
-    /// Hardware address; null where only TFTP was seen.
-    pub client_mac: Option<String>,
-    /// The first address that the machine was given or used.
-    pub client_address: Option<String>,
-    /// Architecture by number, DHCP option 93 (RFC 4578).
-    pub architecture: Option<u16>,
-    /// Server that named the boot file.
-    pub boot_server: Option<String>,
-    /// Boot file named.
-    pub boot_file: Option<String>,
-    /// Codes of the steps seen, in time order.
-    pub steps: Vec<&'static str>,
-    /// First required step that was not seen.
-    pub first_missing_step: Option<String>,
-}
-
-impl Pxe {
-    pub(super) fn new(judged: &PxeBoot) -> Self {
-        let boot = &judged.boot;
-        Self {
-            client_mac: boot
-                .client_mac
-                .map(|mac| mac.map(|byte| format!("{byte:02x}")).join(":")),
-            client_address: boot
-                .client_addresses
-                .first()
-                .map(|address| address.to_string()),
-            architecture: boot.architecture,
-            boot_server: boot.boot_server.map(|server| server.to_string()),
-            boot_file: boot
-                .boot_file
-                .as_ref()
-                .map(|file| escape::bytes(file.bytes())),
-            steps: boot.steps.iter().map(|step| step.kind.code()).collect(),
-            first_missing_step: judged.first_missing_step.as_deref().map(super::line),
         }
     }
 }

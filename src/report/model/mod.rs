@@ -2,6 +2,7 @@
 //! Built once from an audit; every format reads it. Foreign text is escaped here, so no format
 //! can forget to.
 
+mod boot;
 mod evidence;
 mod finding;
 mod gaps;
@@ -10,7 +11,8 @@ mod summary;
 
 use serde::Serialize;
 
-pub use evidence::{Peer, Pxe, Rpc, Tftp, TftpError};
+pub use boot::{Pxe, PxeAnswer, PxeQuestion, PxeStep};
+pub use evidence::{Peer, Rpc, Tftp, TftpError};
 pub use finding::{
     Accepted, Diagnosis, Exception, Failing, FailingInitiator, FailingResponder, Initiator,
     Refuser, Responder, Unexpected,
@@ -114,7 +116,11 @@ impl Report {
                 .iter()
                 .map(|learned| Rpc::new(learned, &places))
                 .collect(),
-            pxe: audit.pxe.iter().map(Pxe::new).collect(),
+            pxe: audit
+                .pxe
+                .iter()
+                .map(|boot| Pxe::new(boot, &places))
+                .collect(),
         }
     }
 }

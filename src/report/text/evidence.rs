@@ -1,81 +1,11 @@
-//! What the trackers found out, for people: network boots, transfers, RPC endpoints.
+//! What the trackers found out, for people: transfers, RPC endpoints.
 
 use std::io;
 
 use super::units::{bytes, number};
-use super::{Ink, Pen, Table, capped, rest};
+use super::{Ink, Pen, Table, rest};
 use crate::report::Report;
 use crate::report::model::{Peer, Tftp};
-
-const BODY: usize = 4;
-const VALUES: usize = 16;
-
-pub(super) fn boots(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
-    if report.pxe.is_empty() {
-        return Ok(());
-    }
-    pen.heading("Network boots", "")?;
-    capped(pen, &report.pxe, |pen, _, boot| {
-        pen.gap()?;
-        let machine = boot
-            .client_mac
-            .as_deref()
-            .unwrap_or("hardware address not seen");
-        let address = format!(" {}", boot.client_address.as_deref().unwrap_or_default());
-        let architecture = boot.architecture.map(architecture).unwrap_or_default();
-        let architecture = format!(" {architecture}");
-        pen.words(
-            2,
-            BODY,
-            &[
-                (Ink::Strong, machine),
-                (Ink::Plain, &address),
-                (Ink::Faint, &architecture),
-            ],
-        )?;
-        if let Some(server) = &boot.boot_server {
-            let file = boot.boot_file.as_deref().unwrap_or("no boot file named");
-            let file = format!(" {file}");
-            pen.labelled(
-                BODY,
-                VALUES,
-                "boot from",
-                &[(Ink::Plain, server), (Ink::Plain, &file)],
-            )?;
-        }
-        let steps = boot.steps.join(" → ");
-        if !steps.is_empty() {
-            pen.labelled(BODY, VALUES, "steps", &[(Ink::Plain, &steps)])?;
-        }
-        match &boot.first_missing_step {
-            Some(step) => pen.labelled(BODY, VALUES, "stopped at", &[(Ink::Bad, step)]),
-            None => pen.labelled(
-                BODY,
-                VALUES,
-                "outcome",
-                &[(Ink::Good, "no step is missing")],
-            ),
-        }
-    })
-}
-
-/// Names of IANA's "Processor Architecture Types" (RFC 4578, RFC 5970).
-fn architecture(number: u16) -> String {
-    let name = match number {
-        0 => "x86 BIOS",
-        6 => "x86 UEFI",
-        7 => "x64 UEFI",
-        9 => "x64 UEFI (EBC number)",
-        10 => "ARM 32-bit UEFI",
-        11 => "ARM 64-bit UEFI",
-        15 => "x86 UEFI HTTP",
-        16 => "x64 UEFI HTTP",
-        18 => "ARM 32-bit UEFI HTTP",
-        19 => "ARM 64-bit UEFI HTTP",
-        _ => return format!("architecture {number}"),
-    };
-    name.to_owned()
-}
 
 pub(super) fn transfers(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
     if report.tftp.is_empty() {

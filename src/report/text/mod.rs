@@ -1,6 +1,7 @@
 //! The report for people: the summary first, then what needs action by weight, then what the
 //! evidence tells. Sections without entries are left out; long ones are cut, and say so.
 
+mod boots;
 mod evidence;
 mod findings;
 mod pen;
@@ -25,7 +26,7 @@ pub fn write(report: &Report, page: &Page, out: &mut dyn Write) -> io::Result<()
     findings::failing(report, pen)?;
     findings::diagnoses(report, pen)?;
     requirements::unjudged(report, pen)?;
-    evidence::boots(report, pen)?;
+    boots::boots(report, pen)?;
     evidence::transfers(report, pen)?;
     evidence::endpoints(report, pen)?;
     findings::exceptions(report, pen)?;

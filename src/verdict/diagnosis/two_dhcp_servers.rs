@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Case, DiagnosisKind};
-use crate::evidence::BootOffer;
+use crate::evidence::{BootAnswer, BootAnswerKind};
 use crate::verdict::boot::hardware_address;
 use crate::verdict::{Audit, Judge};
 
@@ -18,12 +18,17 @@ fn find(judge: &Judge<'_>, _: &Audit) -> Vec<Case> {
     let Some(evidence) = judge.facts.proofs().evidence else {
         return Vec::new();
     };
-    let mut by_machine: BTreeMap<[u8; 6], Vec<&BootOffer>> = BTreeMap::new();
-    for offer in &evidence.offers {
-        let known = by_machine.entry(offer.client_mac).or_default();
-        let is_new = known.iter().all(|other| other.server != offer.server);
-        if offer.address.is_some() && is_new {
-            known.push(offer);
+    let mut by_machine: BTreeMap<[u8; 6], Vec<&BootAnswer>> = BTreeMap::new();
+    for boot in &evidence.pxe {
+        let Some(mac) = boot.client_mac else {
+            continue;
+        };
+        let known = by_machine.entry(mac).or_default();
+        for answer in &boot.answers {
+            let is_new = known.iter().all(|other| other.server != answer.server);
+            if answer.kind == BootAnswerKind::AddressOffer && is_new {
+                known.push(answer);
+            }
         }
     }
     let several = by_machine

@@ -2,6 +2,7 @@
 
 mod background;
 mod bases;
+mod boots;
 mod folding;
 mod reasons;
 mod requirements;

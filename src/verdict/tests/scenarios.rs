@@ -5,6 +5,13 @@ use crate::evidence::{Boot, BootStep, BootStepKind};
 
 /// A boot with a hardware address, addresses and steps, one second apart.
 pub(super) fn boot(addresses: &[&str], steps: &[BootStepKind]) -> Boot {
+    let steps: Vec<_> = (1_i64..)
+        .zip(steps)
+        .map(|(second, kind)| BootStep {
+            kind: *kind,
+            at: at(second),
+        })
+        .collect();
     Boot {
         client_mac: Some([2, 0, 0, 0, 0, 7]),
         client_addresses: addresses
@@ -12,16 +19,26 @@ pub(super) fn boot(addresses: &[&str], steps: &[BootStepKind]) -> Boot {
             .map(|address| address.parse().expect("an address"))
             .collect(),
         architecture: Some(7),
+        machine_identifier: None,
         http: false,
+        ipxe: false,
         boot_server: None,
         boot_file: None,
-        steps: (1_i64..)
-            .zip(steps)
-            .map(|(second, kind)| BootStep {
-                kind: *kind,
-                at: at(second),
-            })
-            .collect(),
+        questions: Vec::new(),
+        answers: Vec::new(),
+        relays: Vec::new(),
+        reads: Vec::new(),
+        first: at(1),
+        last: at(1).time,
+        steps,
+    }
+}
+
+/// The boot with these transfers.
+pub(super) fn read_places(boot: Boot, places: &[usize]) -> Boot {
+    Boot {
+        reads: places.to_vec(),
+        ..boot
     }
 }
 
@@ -36,6 +53,9 @@ const PXE: &str = "[require]\nscenarios = [\"pxe-boot\"]\n";
 type Steps = Vec<(String, RequirementState, Option<RequirementCause>)>;
 
 fn steps(boots: &[Boot], transfers: &[Transfer]) -> (Steps, Audit) {
+    let all: Vec<_> = (0..transfers.len()).collect();
+    let reading = boots.iter().map(|boot| read_places(boot.clone(), &all));
+    let boots = &reading.collect::<Vec<_>>()[..];
     let proofs = Proofs {
         tftp: transfers,
         pxe: boots,
@@ -182,7 +202,7 @@ fn http_boot_needs_no_tftp() {
 fn requests_without_dhcp_say_that_it_was_not_captured() {
     let without = Boot {
         client_mac: None,
-        ..boot(&["10.1.0.7"], &[])
+        ..boot(&["10.1.0.7"], &[BootStepKind::TftpRequest])
     };
     let file = read_request(
         "10.1.0.7:2070",

@@ -2,8 +2,13 @@
 //! PXE specification 2.1. One message at a time; who offered what is put together elsewhere.
 //! A message that the snaplen cut is read as far as it goes.
 
+mod architecture;
+mod pxe_options;
+
 use std::net::Ipv4Addr;
 
+pub use self::architecture::{architecture_name, boots_over_http};
+pub use self::pxe_options::PxeOptions;
 use super::reader::{ReadError, Reader};
 
 /// Port that servers and relays listen on.
@@ -13,26 +18,34 @@ pub const CLIENT_PORT: u16 = 68;
 /// Port of the boot information negotiation layer (PXE specification section 2.2.3).
 pub const BINL_PORT: u16 = 4011;
 
-/// Option codes, RFC 2132 and RFC 4578.
+/// Option codes: RFC 2132, RFC 3004, RFC 4578, and <https://ipxe.org/howto/dhcpd>.
 pub mod code {
     /// Vendor-specific information; PXE boot servers and menus.
     pub const VENDOR_SPECIFIC: u8 = 43;
+    /// Address asked for.
+    pub const REQUESTED_ADDRESS: u8 = 50;
     /// Option overload: the options go on in `file`, `sname` or both.
     pub const OVERLOAD: u8 = 52;
     /// Message type.
     pub const MESSAGE_TYPE: u8 = 53;
     /// Server identifier.
     pub const SERVER_IDENTIFIER: u8 = 54;
+    /// Parameter request list.
+    pub const PARAMETER_LIST: u8 = 55;
     /// Vendor class identifier.
     pub const VENDOR_CLASS: u8 = 60;
     /// TFTP server name.
     pub const TFTP_SERVER: u8 = 66;
     /// Boot file name.
     pub const BOOT_FILE: u8 = 67;
+    /// User class, RFC 3004; iPXE names itself there.
+    pub const USER_CLASS: u8 = 77;
     /// Client system architecture.
     pub const ARCHITECTURE: u8 = 93;
     /// Client machine identifier.
     pub const MACHINE_IDENTIFIER: u8 = 97;
+    /// Options of iPXE and its ancestor Etherboot.
+    pub const IPXE: u8 = 175;
     /// Padding.
     pub const PAD: u8 = 0;
     /// No more options here.
@@ -41,6 +54,10 @@ pub mod code {
 
 /// Before the options, RFC 2131 section 3.
 const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
+
+/// Bits of option 52.
+const OVERLOADS_FILE: u8 = 1;
+const OVERLOADS_SNAME: u8 = 2;
 
 /// Message type, option 53.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +68,25 @@ pub enum MessageType {
     Offer,
     /// DHCPREQUEST.
     Request,
+    /// DHCPDECLINE: somebody else has the address.
+    Decline,
     /// DHCPACK.
     Ack,
     /// DHCPNAK.
     Nak,
+    /// DHCPINFORM: the client has an address and asks for the rest.
+    Inform,
     /// Any other.
     Other(u8),
+}
+
+/// Where a message names the server or file of a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NamedIn {
+    /// Option 66 or 67.
+    Option,
+    /// A field of the fixed part: `siaddr`, `sname`, `file`.
+    Field,
 }
 
 /// A message.
@@ -133,8 +163,8 @@ impl<'a> Dhcp<'a> {
         let overload = self.overload();
         let part = |used: bool, bytes: &'a [u8]| list(if used { bytes } else { &[] });
         list(self.options)
-            .chain(part(overload & 1 != 0, self.file))
-            .chain(part(overload & 2 != 0, self.sname))
+            .chain(part(overload & OVERLOADS_FILE != 0, self.file))
+            .chain(part(overload & OVERLOADS_SNAME != 0, self.sname))
     }
 
     /// The first option of a code.
@@ -153,8 +183,10 @@ impl<'a> Dhcp<'a> {
             1 => MessageType::Discover,
             2 => MessageType::Offer,
             3 => MessageType::Request,
+            4 => MessageType::Decline,
             5 => MessageType::Ack,
             6 => MessageType::Nak,
+            8 => MessageType::Inform,
             other => MessageType::Other(other),
         })
     }
@@ -165,26 +197,57 @@ impl<'a> Dhcp<'a> {
         Some(address.into())
     }
 
-    /// Boot file named, in option 67 or else in `file`.
-    pub fn boot_file(&self) -> Option<&'a [u8]> {
-        let field = if self.overload() & 1 == 0 {
-            self.file
-        } else {
-            &[]
-        };
-        let name = until_nul(self.option(code::BOOT_FILE).unwrap_or(field));
-        (!name.is_empty()).then_some(name)
+    /// Address that the client asks for, option 50.
+    pub fn requested_address(&self) -> Option<Ipv4Addr> {
+        let address: [u8; 4] = self.option(code::REQUESTED_ADDRESS)?.try_into().ok()?;
+        Some(address.into())
     }
 
-    /// Name of the TFTP server, in option 66 or else in `sname`.
-    pub fn tftp_server(&self) -> Option<&'a [u8]> {
-        let field = if self.overload() & 2 == 0 {
-            self.sname
-        } else {
-            &[]
-        };
-        let name = until_nul(self.option(code::TFTP_SERVER).unwrap_or(field));
-        (!name.is_empty()).then_some(name)
+    /// Boot file named, and where: in option 67 or else in `file`.
+    pub fn boot_file(&self) -> Option<(&'a [u8], NamedIn)> {
+        self.name(code::BOOT_FILE, self.file, OVERLOADS_FILE)
+    }
+
+    /// Name of the TFTP server, and where: in option 66 or else in `sname`.
+    pub fn tftp_server(&self) -> Option<(&'a [u8], NamedIn)> {
+        self.name(code::TFTP_SERVER, self.sname, OVERLOADS_SNAME)
+    }
+
+    fn name(&self, code: u8, field: &'a [u8], overload: u8) -> Option<(&'a [u8], NamedIn)> {
+        let by_option = self.option(code).map(until_nul);
+        if let Some(name) = by_option.filter(|name| !name.is_empty()) {
+            return Some((name, NamedIn::Option));
+        }
+        let name = until_nul(field);
+        let is_name = !name.is_empty() && self.overload() & overload == 0;
+        is_name.then_some((name, NamedIn::Field))
+    }
+
+    /// The machine's UUID, option 97 of type 0, in the byte order of the wire.
+    pub fn machine_identifier(&self) -> Option<[u8; 16]> {
+        match self.option(code::MACHINE_IDENTIFIER)? {
+            [0, identifier @ ..] => identifier.try_into().ok(),
+            _ => None,
+        }
+    }
+
+    /// Whether iPXE speaks: option 77 says so, as text or as one class of RFC 3004, or option 175
+    /// is there.
+    pub fn is_ipxe(&self) -> bool {
+        self.option(code::IPXE).is_some()
+            || self
+                .option(code::USER_CLASS)
+                .is_some_and(|class| class == b"iPXE" || class == b"gPXE" || class == b"\x04iPXE")
+    }
+
+    /// The PXE options inside option 43; `None` where option 60 is not `PXEClient`, as then the
+    /// option means something else.
+    pub fn pxe_options(&self) -> Option<PxeOptions<'a>> {
+        let class = self.option(code::VENDOR_CLASS)?;
+        let options = self.option(code::VENDOR_SPECIFIC)?;
+        class
+            .starts_with(b"PXEClient")
+            .then_some(PxeOptions::new(options))
     }
 
     /// The first architecture of option 93; where that is missing, the one in option 60,
@@ -239,8 +302,16 @@ pub fn fuzz(data: &[u8]) {
         assert!(code != code::PAD && code != code::END);
         assert!(dhcp.option(code).is_some());
     }
-    if let Some(file) = dhcp.boot_file() {
-        assert!(!file.is_empty() && !file.contains(&0));
+    for (name, _) in dhcp.boot_file().into_iter().chain(dhcp.tftp_server()) {
+        assert!(!name.is_empty() && !name.contains(&0));
+    }
+    if let Some(options) = dhcp.pxe_options() {
+        let servers: usize = options
+            .boot_servers()
+            .map(|(_, addresses)| 3 + 4 * addresses.count())
+            .sum();
+        let menu: usize = options.menu().map(|(_, text)| 3 + text.len()).sum();
+        assert!(servers < 256 && menu < 256);
     }
     if dhcp.message_type().is_some() {
         assert_eq!(dhcp.option(code::MESSAGE_TYPE).map(<[u8]>::len), Some(1));
@@ -301,8 +372,14 @@ mod tests {
         assert_eq!(dhcp.hardware_address(), Some(MAC));
         assert_eq!(dhcp.message_type(), Some(MessageType::Offer));
         assert_eq!(dhcp.server_identifier(), Some(Ipv4Addr::new(10, 0, 0, 1)));
-        assert_eq!(dhcp.boot_file(), Some(&b"boot\\x64\\wdsmgfw.efi"[..]));
-        assert_eq!(dhcp.tftp_server(), Some(&b"10.0.0.12"[..]));
+        assert_eq!(
+            dhcp.boot_file(),
+            Some((&b"boot\\x64\\wdsmgfw.efi"[..], NamedIn::Field))
+        );
+        assert_eq!(
+            dhcp.tftp_server(),
+            Some((&b"10.0.0.12"[..], NamedIn::Option))
+        );
         assert_eq!(dhcp.architecture(), Some(9));
     }
 
@@ -320,15 +397,32 @@ mod tests {
         let dhcp = Dhcp::parse(&bytes).expect("a message");
         let codes: Vec<_> = dhcp.options().map(|(code, _)| code).collect();
         assert_eq!(codes, [52, 53, 67, 93, 66]);
-        assert_eq!(dhcp.boot_file(), Some(&b"b1"[..]));
-        assert_eq!(dhcp.tftp_server(), Some(&b"tft"[..]));
+        assert_eq!(dhcp.boot_file(), Some((&b"b1"[..], NamedIn::Option)));
+        assert_eq!(dhcp.tftp_server(), Some((&b"tft"[..], NamedIn::Option)));
         assert_eq!(dhcp.architecture(), Some(7));
         // Without the option they are names.
         let bytes = build::message(2, &[(44, b"server"), (108, b"file")], &[]);
         let dhcp = Dhcp::parse(&bytes).expect("a message");
-        assert_eq!(dhcp.boot_file(), Some(&b"file"[..]));
-        assert_eq!(dhcp.tftp_server(), Some(&b"server"[..]));
+        assert_eq!(dhcp.boot_file(), Some((&b"file"[..], NamedIn::Field)));
+        assert_eq!(dhcp.tftp_server(), Some((&b"server"[..], NamedIn::Field)));
         assert_eq!((dhcp.message_type(), dhcp.hardware_address()), (None, None));
+    }
+
+    #[test]
+    fn ipxe_and_the_machine_are_named() {
+        let uuid = [7; 16];
+        let mut identifier = vec![0];
+        identifier.extend(uuid);
+        let bytes = build::message(1, &[], &[(97, &identifier)]);
+        let dhcp = Dhcp::parse(&bytes).expect("a message");
+        assert_eq!(
+            (dhcp.machine_identifier(), dhcp.is_ipxe()),
+            (Some(uuid), false)
+        );
+        for (code, value) in [(77, &b"iPXE"[..]), (77, b"\x04iPXE"), (175, &[1, 1, 1])] {
+            let bytes = build::message(1, &[], &[(code, value)]);
+            assert!(Dhcp::parse(&bytes).expect("a message").is_ipxe());
+        }
     }
 
     #[test]
