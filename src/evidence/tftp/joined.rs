@@ -176,7 +176,9 @@ impl Joined {
         let operation = match (known, data) {
             (Some(server), Some(data)) if server == data => Some(TransferOperation::Read),
             (Some(_), Some(_)) => Some(TransferOperation::Write),
-            _ => None,
+            // Who writes acknowledges options by its first block.
+            (Some(_), None) => Some(TransferOperation::Read),
+            (None, _) => None,
         };
         // Only who reads acknowledges options.
         if data.is_none() && acks == Some(server) {

@@ -4,6 +4,7 @@
 
 mod attempt;
 mod blocks;
+mod fuzz;
 mod joined;
 mod packet;
 mod session;
@@ -16,11 +17,11 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use self::attempt::{Again, Attempt};
+pub(super) use self::fuzz::fuzz;
 use self::joined::Unrequested;
 use self::packet::Packet;
 use self::session::Side;
 use super::Context;
-use super::fuzz::Script;
 use super::model::{EvidenceLimit, JoinedTransfer, Transfer, TransferOperation};
 use crate::net::{Endpoint, Position};
 use crate::observation::{LogEntry, LogKind};
@@ -201,17 +202,4 @@ fn tried_again(attempts: &[Attempt]) -> Vec<Option<Again>> {
         .collect();
     again.reverse();
     again
-}
-
-/// Reads packets that any bytes describe, and panics where what is found contradicts itself.
-pub(super) fn fuzz(data: &[u8]) {
-    let script = Script::new(data);
-    let mut tracker = Tracker::default();
-    for entry in script.log() {
-        tracker.observe(&entry);
-    }
-    for transfer in &tracker.finish(&script).transfers {
-        assert!(transfer.first.time <= transfer.last);
-        assert!(transfer.blocks > 0 || transfer.bytes == 0);
-    }
 }

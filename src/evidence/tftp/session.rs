@@ -288,6 +288,15 @@ impl Session {
         self.receiver == Some(Side::Client) && self.acknowledged.lowest() == Some(0)
     }
 
+    /// Whether the server took none of the options of a request for blocks of `asked` bytes: it
+    /// acknowledges the request to write itself, or blocks are larger than it may grant.
+    fn declines_options(&self, asked: u16) -> bool {
+        let is_acknowledged =
+            self.receiver == Some(Side::Server) && self.acknowledged.lowest() == Some(0);
+        let is_larger = |ends: [(u64, u16); 2]| ends.iter().any(|(_, length)| *length > asked);
+        is_acknowledged || self.ends.is_some_and(is_larger)
+    }
+
     /// Blocks that may be sent before one is acknowledged (RFC 7440).
     fn window(&self) -> u64 {
         let Some(granted) = &self.granted else {
@@ -316,6 +325,7 @@ impl Session {
             None => match size_in(requested) {
                 // The client acknowledges an OACK, which was not captured.
                 Some(_) if self.acknowledges_options() => BlockSize::Unknown,
+                Some(size) if self.declines_options(size) => BlockSize::Agreed(DEFAULT_BLOCK_SIZE),
                 // Declined, or granted in an OACK that was not captured.
                 Some(size) => BlockSize::AtLeast(size.min(DEFAULT_BLOCK_SIZE)),
                 None => BlockSize::Agreed(DEFAULT_BLOCK_SIZE),

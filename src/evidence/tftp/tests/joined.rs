@@ -125,7 +125,9 @@ fn an_option_acknowledgment_tells_the_server_and_the_size() {
         packets.udp(client(), server(), &ack(0));
         packets.wait(3000);
     }
-    assert_eq!(one(&packets).outcome, TransferOutcome::Stalled);
+    let joined = one(&packets);
+    assert_eq!(joined.outcome, TransferOutcome::Stalled);
+    assert_eq!(joined.operation, Some(TransferOperation::Read));
     let refused = packets.end().unreachable(client(), server(), 2);
     let evidence = Evidence::collect(packets.log(), &refused);
     assert_eq!(
