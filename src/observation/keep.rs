@@ -136,3 +136,98 @@ fn datagram(ports: [u16; 2], payload: &[u8], length: u32, time: Timestamp) -> Op
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+
+    /// A bind up to its interface, and a third authentication leg.
+    const BIND: &[u8] = b"\x05\x00\x0b\x03\x10\x00\x00\x00\x48\x00\x00\x00\x01\x00\x00\x00";
+    const THIRD_LEG: &[u8] = b"\x05\x00\x10\x03\x10\x00\x00\x00\x10\x00\x00\x00\x01\x00\x00\x00";
+
+    fn kept<'a>(transport: Transport<'a>) -> Option<LogKind<'a>> {
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let packet = Packet {
+            source: address,
+            destination: address,
+            ttl: 64,
+            vlan: None,
+            fragment: None,
+            transport,
+        };
+        keep(&packet, Timestamp(0))
+    }
+
+    fn tcp(destination_port: u16, payload: &[u8]) -> Option<LogKind<'_>> {
+        kept(Transport::Tcp {
+            source_port: 50_000,
+            destination_port,
+            sequence: u32::MAX,
+            acknowledgment: 0,
+            flags: TcpFlags(TcpFlags::ACK),
+            payload,
+            payload_length: payload.len() as u32,
+        })
+    }
+
+    fn udp(ports: [u16; 2], payload: &[u8], length: u32) -> Option<LogKind<'_>> {
+        kept(Transport::Udp {
+            source_port: ports[0],
+            destination_port: ports[1],
+            payload,
+            payload_length: length,
+        })
+    }
+
+    fn bytes(kind: LogKind<'_>) -> &[u8] {
+        match kind {
+            LogKind::Datagram { payload, .. } | LogKind::Segment { payload, .. } => payload,
+            LogKind::TftpRun(_) => panic!("no run"),
+        }
+    }
+
+    #[test]
+    fn a_bind_is_kept_from_where_it_begins() {
+        let behind = [THIRD_LEG, BIND].concat();
+        for (payload, at) in [(BIND, 0), (&behind[..], 16)] {
+            let LogKind::Segment {
+                sequence,
+                payload,
+                length,
+                ..
+            } = tcp(49_160, payload).expect("it is kept")
+            else {
+                panic!("a segment");
+            };
+            assert_eq!((payload, length), (BIND, BIND.len() as u32));
+            assert_eq!(sequence, u32::MAX.wrapping_add(at));
+        }
+        assert_eq!(tcp(49_160, THIRD_LEG), None);
+        // Everything of port 135 but empty acknowledgments.
+        assert!(tcp(135, &behind).is_some_and(|kind| bytes(kind) == behind));
+        assert!(tcp(135, b"anything").is_some());
+        assert_eq!(tcp(135, b""), None);
+    }
+
+    #[test]
+    fn the_header_of_rpc_over_udp_is_kept() {
+        let mut unit = vec![4, 0, 8, 0, 0x10, 0, 0, 0];
+        for _ in 0..3 {
+            unit.extend([7, 7, 7, 7, 7, 7, 7, 0x11, 0x80, 7, 7, 7, 7, 7, 7, 7]);
+        }
+        unit.extend([0; 18]);
+        unit.extend([5, 0, 0, 0, 0, 0]);
+        unit.extend(b"stub!");
+        let length = unit.len() as u32;
+        let ports = [50_000, 49_160];
+        let kind = udp(ports, &unit, length).expect("it is kept");
+        assert_eq!(bytes(kind), &unit[..80]);
+        assert!(udp(ports, &unit[..81], length).is_some());
+        assert_eq!(udp(ports, &unit[..79], length), None);
+        assert_eq!(udp(ports, &unit, length + 1), None);
+        // Where other services live it may be anything.
+        assert_eq!(udp([50_000, 53], &unit, length), None);
+    }
+}

@@ -136,6 +136,31 @@ fn explains_what_is_allowed_and_what_is_not() {
 }
 
 #[test]
+fn explains_which_proof_the_site_asks_of_rpc() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (pairs, asked) in [
+        ("", "as `rpc.minimum` asks: "),
+        (
+            "[rpc.pairs]\n'any -> domain-controller' = 'endpoint'\n",
+            "as `rpc.pairs` asks for any -> domain-controller (endpoint): ",
+        ),
+    ] {
+        let site = format!(
+            "version = 1\n[roles]\nsite-server = ['10.0.0.10']\n\
+             domain-controller = ['10.0.0.13']\n{pairs}"
+        );
+        fs::write(folder.path().join("portolan.toml"), site).expect("writes");
+        let run = portolan_in(
+            folder.path(),
+            ["explain", "10.0.0.10", "10.0.0.13", "tcp/49667"],
+        );
+        assert_eq!(run.status, 0, "{}{}", run.out, run.err);
+        let out = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(out.contains(asked), "{out}");
+    }
+}
+
+#[test]
 fn explains_what_the_site_changes_about_the_nearest_rule() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let site = "version = 1\n[roles]\nsite-server = ['10.0.0.10']\nmanagement-point = ['10.0.0.11']\n\

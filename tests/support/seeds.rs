@@ -8,8 +8,8 @@ use portolan::observation::{Part, Piece, Window};
 
 use super::build::encode::{
     ack, arp_request, bind, bind_ack, data, echo, ept_map_request, ept_map_response, error,
-    fragments, icmp_unreachable, lldp, oack, packet, read_request, request, spanning_tree, tcp,
-    udp, write_request,
+    fragments, icmp_unreachable, lldp, oack, packet, read_request, request, response,
+    spanning_tree, tcp, udp, write_request,
 };
 use super::build::packed::{gzip, lz4, skippable, zstd};
 use super::build::{
@@ -25,6 +25,7 @@ pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("container", container()),
         ("cuts", cuts()),
         ("dce_rpc", dce_rpc()),
+        ("dcom", vec![("bindings", bindings())]),
         ("decode", decode()),
         ("dhcp", dhcp()),
         ("endpoint_mapper", endpoint_mapper()),
@@ -41,7 +42,7 @@ pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("site", vec![("every-table", SITE.into())]),
         ("tftp", tftp()),
         ("tracker_dhcp", tracker(&dhcp(), &[3, 11, 11])),
-        ("tracker_rpc", tracker(&endpoint_mapper(), &[6, 14, 13])),
+        ("tracker_rpc", rpc_scripts()),
         ("tracker_tftp", tracker(&tftp(), &[0, 9, 1])),
     ];
     by_target
@@ -327,6 +328,51 @@ fn dce_rpc() -> Seeds {
         ("map-response-big", ept_map_response(big, 2, &[tower], 0)),
         ("request", request(big, 3, 1, b"stub")),
     ]
+}
+
+/// String bindings as they stand in an answer.
+fn bindings() -> Vec<u8> {
+    let mut stub = vec![0; 24];
+    for text in [
+        "\u{7}SRV1[49668]",
+        "\u{7}10.0.0.11[49669]",
+        "\u{f}\\\\SRV1[\\PIPE\\atsvc]",
+    ] {
+        stub.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+        stub.extend([0, 0]);
+    }
+    stub.extend([0, 0]);
+    stub
+}
+
+/// A conversation with the endpoint mapper, an activation, a bind elsewhere, an answer over UDP.
+fn rpc_scripts() -> Seeds {
+    let little = ByteOrder::Little;
+    let activation = vec![
+        ("bind", bind(little, 1, Uuid::REMOTE_ACTIVATOR)),
+        ("bind-ack", bind_ack(little, 1, "135")),
+        ("request", request(little, 2, 4, b"properties")),
+        ("response", response(little, 2, &bindings())),
+    ];
+    // Header of a connectionless response of the endpoint mapper, up to its interface.
+    let mut answer = vec![4, 2, 8, 0, 0x10, 0, 0, 0];
+    answer.extend([0; 16]);
+    answer.extend(b"\x08\x83\xaf\xe1\x1f\x5d\xc9\x11\x91\xa4\x08\x00\x2b\x14\xa0\xfa");
+    answer.extend([7; 16]);
+    answer.extend([0; 12]);
+    answer.extend([3, 0, 0xff, 0xff, 0xff, 0xff]);
+    let (_, stub) = endpoint_mapper().swap_remove(0);
+    answer.extend((stub.len() as u16).to_le_bytes());
+    answer.extend([0; 4]);
+    answer.extend(stub);
+    let scripts = [
+        ("activation", tracker(&activation, &[6, 14])),
+        ("bind", tracker(&dce_rpc()[..2].to_vec(), &[7, 15])),
+        ("map", tracker(&dce_rpc(), &[6, 14, 6, 14, 14, 6])),
+        ("udp", tracker(&vec![("answer", answer)], &[13])),
+    ];
+    let named = |(name, mut script): (_, Seeds)| (name, script.swap_remove(0).1);
+    scripts.into_iter().map(named).collect()
 }
 
 /// Stubs of answers: protocol data units without the header of a response.
