@@ -97,7 +97,7 @@ impl Truth {
     }
 }
 
-fn truths() -> impl Strategy<Value = Vec<Truth>> {
+fn truth() -> impl Strategy<Value = Truth> {
     let sizes = prop::sample::select(vec![
         (None, None),
         (Some(16), Some(16)),
@@ -106,55 +106,39 @@ fn truths() -> impl Strategy<Value = Vec<Truth>> {
         (Some(600), Some(520)),
         (Some(1428), None),
     ]);
+    let client = prop::sample::select(vec![2000, 2001]);
+    let whole = (0_usize..12, 0_usize..700);
     let stops = prop_oneof![2 => Just(usize::MAX), 1 => 0_usize..12];
-    let one = (
-        any::<bool>(),
-        any::<bool>(),
-        sizes,
-        1_usize..5,
-        0_usize..12,
-        0_usize..700,
-        stops,
-    );
-    prop::collection::vec(one, 1..4).prop_map(|all| {
-        let numbered = (0_u16..).zip(all);
-        let truth =
-            |(n, (reads, same_port, (asked, granted), window, whole, rest, stops_after)): (
-                u16,
-                (
-                    bool,
-                    bool,
-                    (Option<usize>, Option<usize>),
-                    usize,
-                    usize,
-                    usize,
-                    usize,
-                ),
-            )| {
-                let size = granted.unwrap_or(512);
-                Truth {
-                    client: at(CLIENT, if same_port { 2000 } else { 2001 + n }),
-                    // The first may be answered from the request's own port.
-                    server: at(
-                        SERVER,
-                        if n == 0 && window == 1 {
-                            69
-                        } else {
-                            40_000 + n
-                        },
-                    ),
-                    operation: match reads {
-                        true => TransferOperation::Read,
-                        false => TransferOperation::Write,
-                    },
-                    asked,
-                    granted,
-                    window,
-                    bytes: whole * size + rest % size,
-                    stops_after,
-                }
-            };
-        numbered.map(truth).collect()
+    let all = (any::<bool>(), client, sizes, 1_usize..5, whole, stops);
+    all.prop_map(
+        |(reads, client, (asked, granted), window, (whole, rest), stops_after)| {
+            let size = granted.unwrap_or(512);
+            Truth {
+                client: at(CLIENT, client),
+                server: at(SERVER, 69),
+                operation: match reads {
+                    true => TransferOperation::Read,
+                    false => TransferOperation::Write,
+                },
+                asked,
+                granted,
+                window,
+                bytes: whole * size + rest % size,
+                stops_after,
+            }
+        },
+    )
+}
+
+/// Several, between ports that no two of them share. The first may be answered from port 69.
+fn truths() -> impl Strategy<Value = Vec<Truth>> {
+    prop::collection::vec(truth(), 1..4).prop_map(|mut truths| {
+        for (n, truth) in (0..).zip(&mut truths) {
+            if n > 0 || truth.window > 1 {
+                truth.server.port = 40_000 + n;
+            }
+        }
+        truths
     })
 }
 
