@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::evidence::rpc::room::{ROOM, Room};
 use crate::evidence::rpc::{MAX_CONNECTIONS, Tracker};
+use crate::payload::dce_rpc;
 
 /// What the client says, and what the server answers: the endpoint mapper's bind and map.
 fn mapping(order: ByteOrder) -> (Vec<u8>, Vec<u8>) {
@@ -161,6 +162,59 @@ fn room_is_given_back() {
     assert_eq!((room.left(), room.kept_out()), (0, 1));
 }
 
+/// Packets for the fuzz body: which way, what else, how far the sequence number is off, payload.
+fn script(packets: &[(u8, u8, u8, Vec<u8>)]) -> Vec<u8> {
+    let mut script = Vec::new();
+    for (way, what, off, payload) in packets {
+        script.extend([*way, *what, *off]);
+        script.extend((payload.len() as u16).to_be_bytes());
+        script.extend(payload);
+    }
+    script
+}
+
+/// Units that make sense one after the other, in the fuzz script's ways: 6 and 14 are TCP 135, 7
+/// and 15 a dynamic port, 13 is UDP 135.
+fn units() -> Vec<(u8, Vec<u8>)> {
+    let order = ByteOrder::Little;
+    let exporter = Uuid::from_fields(
+        0x99fcfec4,
+        0x5260,
+        0x101b,
+        [0xbb, 0xcb, 0x00, 0xaa, 0x00, 0x21, 0x34, 0x7a],
+    );
+    let towers = stub(order, Width::Ndr);
+    let names = bindings(&["DC01[49666]", "10.0.0.8[49667]"]);
+    let mut units = vec![
+        (6, bind(order, INTERFACE, NDR)),
+        (14, bind_ack(order, NDR)),
+        (6, bind(order, exporter, NDR)),
+        (6, call(order, 2, 3)),
+        (6, call(order, 3, 4)),
+        (14, response(order, &towers, 4000)),
+        (14, fragments(order, 3, &names, 4000).concat()),
+        (7, bind(order, Uuid([9; 16]), NDR)),
+        (15, bind_ack(order, NDR)),
+        (
+            13,
+            dce_rpc::build::unit(order, 2, INTERFACE, (7, 3), None, &towers),
+        ),
+    ];
+    for call_id in [2, 3] {
+        let parts = fragments(order, call_id, &towers, 90);
+        units.extend(parts.into_iter().map(|unit| (14, unit)));
+    }
+    for (number, part) in towers.chunks(200).enumerate() {
+        let fragment = dce_rpc::Fragment {
+            number: number as u16,
+            is_last: part.len() < 200,
+        };
+        let unit = dce_rpc::build::unit(order, 2, INTERFACE, (8, 3), Some(fragment), part);
+        units.push((13, unit));
+    }
+    units
+}
+
 proptest! {
     /// However an answer is cut into segments, and in whatever order and how often they come, it
     /// is the same answer.
@@ -275,5 +329,32 @@ proptest! {
         } else {
             prop_assert!(seen.iter().all(|endpoint| expected().contains(endpoint)), "{:?}", seen);
         }
+    }
+
+    /// The fuzz body holds for units that make sense, in any order, split and spoilt.
+    #[test]
+    fn the_fuzz_body_holds_near_good_input(
+        chosen in prop::collection::vec(
+            (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0_u8..16, -1_i8..2),
+            1..24,
+        ),
+        spoilt in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+    ) {
+        let units = units();
+        let mut packets = Vec::new();
+        for (index, cut, what, off) in chosen {
+            let (way, unit) = &units[index.index(units.len())];
+            let (first, second) = unit.split_at(cut.index(unit.len()));
+            // One in four is cut, opens, or is off its place.
+            let (what, off) = if what < 12 { (0, 0) } else { (what - 12, off as u8) };
+            packets.push((*way, what, off, first.to_vec()));
+            packets.push((*way, 0, 0, second.to_vec()));
+        }
+        let mut script = script(&packets);
+        for (index, value) in spoilt {
+            let index = index.index(script.len());
+            script[index] = value;
+        }
+        crate::evidence::rpc::fuzz(&script);
     }
 }
