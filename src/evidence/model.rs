@@ -216,8 +216,9 @@ impl Boot {
             question.kind == BootQuestionKind::Binl
                 && !self.answers.iter().any(|answer| {
                     answer.kind == BootAnswerKind::BinlAck
-                        && (Some(answer.server) == question.server
-                            || Some(answer.sender) == question.server)
+                        && question
+                            .server
+                            .is_none_or(|server| server == answer.server || server == answer.sender)
                 })
         })
     }

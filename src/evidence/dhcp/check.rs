@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::message::{Message, asks_to_boot, names_boot};
+use super::message::{Message, names_boot};
 use super::{MAX_BOOTS, run};
 use crate::evidence::Evidence;
 use crate::evidence::model::{
@@ -26,7 +26,7 @@ pub(super) fn check(evidence: &Evidence, log: &[LogEntry<'_>]) {
         }
         for question in &boot.questions {
             let shown = boot_message(boot, question.at, log, |message, dhcp| {
-                asks_to_boot(dhcp) && message.question(dhcp) == Some(question.kind)
+                message.question(dhcp) == Some(question.kind)
             });
             assert!(shown, "{question:?}");
         }

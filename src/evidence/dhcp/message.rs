@@ -65,6 +65,14 @@ impl<'a> Message<'a> {
         self.tuple.source.port == BINL_PORT || self.tuple.destination.port == BINL_PORT
     }
 
+    /// Whether it goes to one host: PXE firmware may look for boot servers by multicast.
+    pub(super) fn is_to_one(&self) -> bool {
+        match self.tuple.destination.address {
+            IpAddr::V4(address) => !address.is_broadcast() && !address.is_multicast(),
+            IpAddr::V6(address) => !address.is_multicast(),
+        }
+    }
+
     /// What the machine asks.
     pub(super) fn question(&self, dhcp: &Dhcp<'_>) -> Option<BootQuestionKind> {
         Some(match dhcp.message_type()? {

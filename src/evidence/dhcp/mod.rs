@@ -104,16 +104,16 @@ impl<'a> Tracker<'a> {
         }
 
         let mut found = Found::default();
-        let mut runs_out = 0;
+        let mut kept_out = RunsKeptOut::default();
         for (mac, messages) in std::mem::take(&mut self.machines) {
             let mut events: Vec<_> = messages.into_iter().map(Event::Message).collect();
             events.extend(reads.remove(&mac).into_iter().flatten());
             // Stable: a message before the read of the same packet time.
             events.sort_by_key(Event::at);
-            found.add(Some(mac), events, &mut runs_out);
+            found.add(Some(mac), events, &mut kept_out);
         }
         for events in others.into_values() {
-            found.add(None, events, &mut runs_out);
+            found.add(None, events, &mut kept_out);
         }
         // Stable: of equal times the lower hardware address comes first.
         found.boots.sort_by_key(|boot| boot.first);
@@ -124,7 +124,12 @@ impl<'a> Tracker<'a> {
                 MAX_LEASES,
                 self.given.kept_out + self.offered.kept_out,
             ),
-            ("network-boots", MAX_BOOTS, runs_out),
+            ("network-boots", MAX_BOOTS, kept_out.of_all),
+            (
+                "network-boots-of-a-machine",
+                MAX_BOOTS_OF_ONE,
+                kept_out.of_one,
+            ),
         ];
         found.limits = limits
             .into_iter()
@@ -139,11 +144,22 @@ impl<'a> Tracker<'a> {
     }
 }
 
+/// Messages and reads that would have begun a boot too many.
+#[derive(Default)]
+struct RunsKeptOut {
+    of_all: u64,
+    of_one: u64,
+}
+
 impl Found {
-    fn add(&mut self, mac: Option<[u8; 6]>, events: Vec<Event<'_>>, runs_out: &mut u64) {
+    fn add(&mut self, mac: Option<[u8; 6]>, events: Vec<Event<'_>>, kept_out: &mut RunsKeptOut) {
         let most = MAX_BOOTS.saturating_sub(self.boots.len());
         let runs = Runs::cut(events.into_iter(), most.min(MAX_BOOTS_OF_ONE));
-        *runs_out += runs.kept_out;
+        if most < MAX_BOOTS_OF_ONE {
+            kept_out.of_all += runs.kept_out;
+        } else {
+            kept_out.of_one += runs.kept_out;
+        }
         self.boots.extend(runs.boots(mac));
     }
 }

@@ -97,7 +97,7 @@ impl<'a> Runs<'a> {
                     run.is_told(message, dhcp);
                 }
             }
-        } else if asks_to_boot(dhcp) {
+        } else if asks_to_boot(dhcp) || self.is_of_boot(message, dhcp) {
             self.plain.retain(|xid| *xid != dhcp.xid);
             if message.question(dhcp).is_some() {
                 let begins = |run: &Run<'_>| run.is_over_before(message, dhcp);
@@ -111,6 +111,19 @@ impl<'a> Runs<'a> {
             }
             self.plain.push_back(dhcp.xid);
         }
+    }
+
+    /// Whether a message without the options of a boot is of one: firmware may leave them out
+    /// after its DISCOVER, and has to in DECLINE (RFC 2131, table 5).
+    fn is_of_boot(&self, message: &Message<'_>, dhcp: &Dhcp<'_>) -> bool {
+        let later = message
+            .question(dhcp)
+            .is_some_and(|kind| kind != BootQuestionKind::Discover);
+        later
+            && self.list.last().is_some_and(|run| {
+                let asked = run.discover.is_some_and(|(xid, _)| xid == dhcp.xid);
+                asked && !run.is_quiet(message.at.time)
+            })
     }
 
     /// The run that goes on, or a new one where there is none or it `is_over`.
@@ -209,7 +222,8 @@ impl<'a> Run<'a> {
     }
 
     /// Whether a DISCOVER is of a boot program that this run has loaded: it is iPXE, or another
-    /// client than the one that began; and the last file, if any was seen, came whole.
+    /// client than the one that began, for the same architecture; and the last file, if any was
+    /// seen, came whole.
     fn is_boot_program(&self, message: &Message<'_>, dhcp: &Dhcp<'_>) -> bool {
         let came = self.reads.last().is_none_or(|(_, read)| {
             matches!(
@@ -219,7 +233,9 @@ impl<'a> Run<'a> {
         });
         let is_other = || {
             let other = |known| known != fingerprint(dhcp);
-            !message.is_cut && self.fingerprint.is_some_and(other)
+            !message.is_cut
+                && self.architecture == dhcp.architecture()
+                && self.fingerprint.is_some_and(other)
         };
         came && (dhcp.is_ipxe() || is_other())
     }
@@ -254,7 +270,7 @@ impl<'a> Run<'a> {
         }
         let destination = message.tuple.destination.address;
         let server = match kind {
-            BootQuestionKind::Binl => Some(destination),
+            BootQuestionKind::Binl => message.is_to_one().then_some(destination),
             BootQuestionKind::Request | BootQuestionKind::Decline => {
                 dhcp.server_identifier().and_then(used)
             }

@@ -1,5 +1,6 @@
 //! Boots as machines and servers make them.
 
+use super::{MAX_BOOTS_OF_ONE, run};
 use crate::evidence::testing::{Packets, address, at};
 use crate::evidence::{BootStepKind, Evidence, NamedIn};
 use crate::net::Endpoint;
@@ -442,4 +443,103 @@ fn a_message_on_both_sides_of_a_relay_is_one() {
     );
     assert_eq!(boot.relays, [address(relay)]);
     assert_eq!(boot.questions.len(), 1);
+}
+
+#[test]
+fn a_refused_address_belongs_to_the_boot_without_its_options() {
+    let mut packets = Packets::default();
+    let decline = message(
+        1,
+        &[(28, &MAC)],
+        &[
+            (code::MESSAGE_TYPE, &[4]),
+            (code::REQUESTED_ADDRESS, &[10, 0, 0, CLIENT]),
+            (code::SERVER_IDENTIFIER, &[10, 0, 0, DHCP]),
+        ],
+    );
+    packets
+        .udp(nobody(), everybody(67), &discover())
+        .udp(at(DHCP, 67), everybody(68), &lease(2))
+        .udp(at(DHCP, 67), everybody(68), &lease(5))
+        .udp(nobody(), everybody(67), &decline)
+        .udp(at(PXE, 67), everybody(68), &proxy(2, b"boot"));
+    let evidence = collect(&packets);
+    let questions: Vec<_> = evidence.pxe[0]
+        .questions
+        .iter()
+        .map(|question| (question.kind.code(), question.server, question.address))
+        .collect();
+    assert_eq!(
+        questions,
+        [
+            ("discover", None, None),
+            ("decline", Some(address(DHCP)), Some(address(CLIENT)))
+        ]
+    );
+    // What servers go on to say of that transaction still counts.
+    assert_eq!(evidence.pxe[0].answers.len(), 3);
+}
+
+#[test]
+fn an_address_is_of_the_machine_that_has_it_at_the_time() {
+    let other = [0x52, 0x54, 0, 9, 9, 9];
+    let mut packets = Packets::default();
+    exchange(&mut packets);
+    fetch(&mut packets, CLIENT, 2000, b"a");
+    packets.wait(3_600_000);
+    let given = message(
+        2,
+        &[(28, &other), (16, &[10, 0, 0, CLIENT])],
+        &[(code::MESSAGE_TYPE, &[5])],
+    );
+    packets.udp(at(DHCP, 67), everybody(68), &given);
+    fetch(&mut packets, CLIENT, 2001, b"b");
+    let evidence = collect(&packets);
+    let reads: Vec<_> = evidence
+        .pxe
+        .iter()
+        .map(|boot| (boot.client_mac, boot.reads.clone()))
+        .collect();
+    assert_eq!(reads, [(Some(MAC), vec![0]), (Some(other), vec![1])]);
+}
+
+#[test]
+fn messages_cut_before_their_options_still_tell_whose_address_it_is() {
+    let mut packets = Packets::default();
+    let offer = lease(2);
+    packets.udp_cut(nobody(), everybody(67), &discover()[..60], 300);
+    packets.udp_cut(at(DHCP, 67), everybody(68), &offer[..60], 300);
+    assert!(collect(&packets).pxe.is_empty());
+    fetch(&mut packets, CLIENT, 2000, b"a");
+    let evidence = collect(&packets);
+    assert_eq!(evidence.pxe[0].client_mac, Some(MAC));
+    assert_eq!(steps(&evidence), ["tftp-request", "tftp-transfer"]);
+}
+
+#[test]
+fn made_up_machines_and_transactions_are_bounded() {
+    let mut packets = Packets::default();
+    let mut flood = discover();
+    for number in 0_u32..3_000 {
+        packets.wait(5_000);
+        // Each with an answer, so that the next begins another run.
+        flood[4..8].copy_from_slice(&number.to_be_bytes());
+        packets.udp(nobody(), everybody(67), &flood);
+        let mut given = lease(5);
+        given[4..8].copy_from_slice(&number.to_be_bytes());
+        packets.udp(at(DHCP, 67), everybody(68), &given);
+    }
+    let evidence = collect(&packets);
+    assert_eq!(evidence.pxe.len(), MAX_BOOTS_OF_ONE);
+    let limits: Vec<_> = evidence.limits.iter().map(|limit| limit.limit).collect();
+    assert_eq!(limits, ["network-boots-of-a-machine"]);
+    // Many servers that answer one machine.
+    let mut packets = Packets::default();
+    packets.udp(nobody(), everybody(67), &discover());
+    for server in 0..=255 {
+        let mut offer = lease(2);
+        offer[16..20].copy_from_slice(&[10, 0, server, CLIENT]);
+        packets.udp(at(server, 67), everybody(68), &offer);
+    }
+    assert_eq!(collect(&packets).pxe[0].answers.len(), run::MAX_PER_RUN);
 }
