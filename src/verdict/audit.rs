@@ -105,7 +105,7 @@ pub struct AuditLimit {
     pub limit: &'static str,
     /// Its value.
     pub value: u64,
-    /// How many things it kept out.
+    /// How many things it kept out; of `findings` their flows.
     pub reached: u64,
 }
 

@@ -13,7 +13,7 @@ use super::flow::Judge;
 use super::holders::Holders;
 use super::required::Required;
 use super::requirement::Standing;
-use super::step::{Bearing, Began, Slot, unseen};
+use super::step::{Bearing, Began, Slot, rules_for, unseen};
 use super::{FlowVerdict, Orientation, Requirement, RequirementCause, RequirementState};
 use crate::flow::Flow;
 use crate::net::Position;
@@ -327,14 +327,12 @@ impl Wanted<'_> {
             }
             entries.add(standing.state, || {
                 let scenario = &self.scenario.name;
-                let rules = step.rules.iter();
+                let rules = rules_for(judge, self.scenario, step, address);
                 Requirement {
                     id: format!("{scenario}/{}", step.name),
                     scenario: Some(scenario.clone()),
                     step: Some(step.name.clone()),
-                    rules: rules
-                        .map(|rule| judge.policy.rules[*rule].id.clone())
-                        .collect(),
+                    rules: rules.iter().map(|rule| rule.id.clone()).collect(),
                     host: name.clone(),
                     state: standing.state,
                     cause: standing.cause,

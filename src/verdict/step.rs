@@ -152,7 +152,21 @@ fn later(slot: &mut Option<Attempt>, attempt: Attempt) {
     }
 }
 
-/// Why nothing shows a step. For one machine only the rules count that it has a part in.
+/// The rules that may show a step: of one machine only those it has a part in.
+pub(super) fn rules_for<'j>(
+    judge: &Judge<'j>,
+    scenario: &Scenario,
+    step: &Step,
+    host: Option<IpAddr>,
+) -> Vec<&'j Rule> {
+    let roles = host.map(|host| roles_of(judge, scenario, host));
+    let rules = step.rules.iter().map(|rule| &judge.policy.rules[*rule]);
+    rules
+        .filter(|rule| roles.is_none_or(|roles| other_party(judge, rule, roles).is_some()))
+        .collect()
+}
+
+/// Why nothing shows a step.
 pub(super) fn unseen(
     judge: &Judge<'_>,
     holders: &Holders<'_>,
@@ -160,26 +174,25 @@ pub(super) fn unseen(
     step: &Step,
     host: Option<IpAddr>,
 ) -> Standing {
-    let rules = step.rules.iter().map(|rule| &judge.policy.rules[*rule]);
+    let rules = rules_for(judge, scenario, step, host);
     let (state, explanation) = match host {
+        _ if rules.is_empty() && !step.rules.is_empty() => {
+            let text = "the documents name no such port for the roles of this host";
+            (RequirementState::NotApplicable, text.to_owned())
+        }
         None => explain_unseen(
             judge,
-            rules.map(|rule| holders.visibility(&judge.facts, rule.initiator, rule.responder)),
+            rules
+                .iter()
+                .map(|rule| holders.visibility(&judge.facts, rule.initiator, rule.responder)),
         ),
         Some(host) => {
             let roles = roles_of(judge, scenario, host);
-            let seen = rules.filter_map(|rule| {
+            let seen = rules.iter().filter_map(|rule| {
                 let other = other_party(judge, rule, roles)?;
                 Some(holders.visibility_from(&judge.facts, host, other))
             });
-            let mut seen = seen.peekable();
-            match seen.peek() {
-                Some(_) => explain_unseen(judge, seen),
-                None => {
-                    let text = "the documents name no such port for the roles of this host";
-                    (RequirementState::NotApplicable, text.to_owned())
-                }
-            }
+            explain_unseen(judge, seen)
         }
     };
     Standing {

@@ -9,6 +9,7 @@ mod captures;
 mod command;
 mod compressed;
 mod disturbed;
+mod fail_on;
 mod fixtures;
 mod flows;
 mod generated;

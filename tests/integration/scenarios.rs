@@ -21,7 +21,7 @@ const SERVER: &str = "10.0.0.10";
 const CLIENT: &str = "10.1.0.7";
 
 /// Audits what was recorded by the roles and `more` of a site file.
-fn audit(recording: &Recording, more: &str, options: &[&str]) -> Run {
+pub fn audit(recording: &Recording, more: &str, options: &[&str]) -> Run {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let write = |name: &str, bytes: &[u8]| {
         fs::write(folder.path().join(name), bytes).expect("the folder is ours");

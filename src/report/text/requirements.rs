@@ -93,8 +93,16 @@ pub(super) fn unjudged(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
         return Ok(());
     }
     pen.heading("Not judged", "neither satisfied nor a finding")?;
-    capped(pen, &unjudged, |pen, _, requirement| {
+    let alike: Vec<&[&Requirement]> = unjudged
+        .chunk_by(|one, next| are_alike(one, next))
+        .collect();
+    capped(pen, &alike, |pen, _, requirements| {
+        let requirement = requirements[0];
         let (id, host) = subject(requirement);
+        let others = requirements[1..]
+            .iter()
+            .filter_map(|other| other.step.as_deref());
+        let id = others.fold(id, |id, step| format!("{id}, {step}"));
         let explanation = format!(" {}", requirement.explanation);
         pen.words(
             2,
@@ -107,6 +115,12 @@ pub(super) fn unjudged(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
             ],
         )
     })
+}
+
+/// Whether the same is said of two steps of one run.
+fn are_alike(one: &Requirement, other: &Requirement) -> bool {
+    let said = |entry: &Requirement| (entry.host.clone(), entry.explanation.clone());
+    one.scenario.is_some() && one.scenario == other.scenario && said(one) == said(other)
 }
 
 /// What is required of whom, each standing apart from what comes before.

@@ -48,11 +48,15 @@ pub(super) fn write(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
             "max-flows" | "folded-flows" => "folded",
             _ => "only counted",
         };
+        // Findings past the bound are not told apart any more.
+        let beyond = match limit.limit {
+            "findings" => count(limit.reached, "flow"),
+            _ => number(limit.reached),
+        };
         let text = format!(
-            "{}: the bound of {} was reached, {} beyond it are {what}",
+            "{}: the bound of {} was reached, {beyond} beyond it are {what}",
             limit.limit,
-            number(limit.value),
-            number(limit.reached)
+            number(limit.value)
         );
         pen.labelled(2, VALUES, "limit", &[(Ink::Doubtful, &text)])?;
     }

@@ -377,3 +377,95 @@ fn a_rule_that_nobody_can_use_says_why() {
         .find(|rule| rule.id == "BKMK_PortsMP-DC/rpc/tcp");
     assert_eq!(rpc.map(|rule| &*rule.ports), Some(&[(50_000, 50_100)][..]));
 }
+
+#[test]
+fn icmp_errors_are_worse_than_a_reset_and_better_than_silence() {
+    let id = "BKMK_PortsClient-MP/client-notification";
+    let silent = unanswered(tcp("10.1.0.7:50000", "10.0.0.11:10123"));
+    let unreachable = Flow {
+        state: State::Unreachable,
+        icmp_error: Some(IcmpErrorSeen {
+            first: at(10),
+            sender: "10.0.0.1".parse().unwrap(),
+            ttl: 254,
+            kind: 3,
+            code: 13,
+            unreachable: true,
+            count: 1,
+        }),
+        ..silent
+    };
+    let failed = |cause| (RequirementState::Failed, Some(cause));
+    let both = [silent, unreachable];
+    assert_eq!(state(MP, &both, id), failed(RequirementCause::Unreachable));
+    let audited = audit(&site(MP), Proofs::default(), &both);
+    let told = requirement(&audited, id).explanation;
+    assert!(told.contains("sent by 10.0.0.1, TTL 254"), "{told}");
+    let all = [silent, unreachable, refused(silent)];
+    assert_eq!(state(MP, &all, id), failed(RequirementCause::Refused));
+    // A try in mid-stream, of which one side was seen, tells more than any of them.
+    let one_sided = Flow {
+        state: State::MidStream,
+        ..silent
+    };
+    let audited = audit(&site(MP), Proofs::default(), &[refused(silent), one_sided]);
+    let told = requirement(&audited, id).explanation;
+    assert!(told.contains("only one side"), "{told}");
+}
+
+#[test]
+fn any_port_of_a_choice_and_the_other_service_of_a_pair_satisfy() {
+    let wsus = "[require]\nrules = [\"BKMK_PortsClient-SUP\"]\n";
+    for port in [80, 8530, 443, 8531] {
+        let seen = [tcp("10.1.0.7:50000", &format!("10.0.0.14:{port}"))];
+        for service in ["http", "https"] {
+            let id = format!("BKMK_PortsClient-SUP/{service}");
+            assert_eq!(
+                state(wsus, &seen, &id).0,
+                RequirementState::Satisfied,
+                "{port}"
+            );
+        }
+    }
+    let directory = "[require]\nrules = [\"BKMK_PortsMP-DC\"]\n";
+    let ldaps = [tcp("10.0.0.11:50000", "10.0.0.13:636")];
+    let of = |service: &str| state(directory, &ldaps, &format!("BKMK_PortsMP-DC/{service}")).0;
+    assert_eq!(of("ldaps"), RequirementState::Satisfied);
+    assert_eq!(of("ldap"), RequirementState::Satisfied);
+    assert_eq!(of("global-catalog-ldap"), RequirementState::Missing);
+}
+
+#[test]
+fn any_protocol_of_a_service_satisfies() {
+    let more = "[require]\nrules = [\"BKMK_PortsMP-DC/ldap\"]\n";
+    let datagram = [udp("10.0.0.11:50000", "10.0.0.13:389")];
+    let id = "BKMK_PortsMP-DC/ldap";
+    assert_eq!(state(more, &datagram, id).0, RequirementState::Satisfied);
+}
+
+#[test]
+fn the_addresses_of_a_machine_are_one_host() {
+    let more = "[require]\nrules = [\"BKMK_PortsMP-DC/ldap\"]\nper-host = true\n";
+    let loaded = site(more);
+    let hosts = |flows: &[Flow]| {
+        let audited = audit(&loaded, Proofs::default(), flows);
+        let entries = audited.requirements.iter();
+        entries
+            .map(|entry| (entry.host.clone().unwrap_or_default(), entry.state))
+            .collect::<Vec<_>>()
+    };
+    let mp = "10.0.0.11".to_owned();
+    assert_eq!(hosts(&[]), [(mp.clone(), RequirementState::Missing)]);
+    let asked = tcp("[2001:db8::11]:50000", "10.0.0.13:389");
+    assert_eq!(hosts(&[asked]), [(mp, RequirementState::Satisfied)]);
+}
+
+#[test]
+fn rules_that_share_an_id_are_required_by_what_they_share() {
+    let section =
+        "ports-that-are-used-with-manual-installation-and-logon-script-based-installation";
+    let more = format!("[require]\nrules = [\"{section}/smb/tcp\"]\n");
+    let audited = audit(&site(&more), Proofs::default(), &[]);
+    let entry = requirement(&audited, &format!("{section}/smb"));
+    assert_eq!(entry.rules.len(), 2);
+}
