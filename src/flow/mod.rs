@@ -24,7 +24,7 @@ mod table;
 mod unfolded;
 
 pub use community_id::community_id;
-pub use facts::FlowFacts;
+pub use facts::{FlowFacts, Ttls};
 pub use folded::{FoldedFacts, Folding, Spread};
 pub use icmp_error::{IcmpErrorSeen, IcmpErrors};
 pub use key::{FlowKey, Side, SidedPosition};

@@ -292,7 +292,7 @@ impl FlowTable {
         let Some(seen) = Seen::new(&packet.transport) else {
             return false;
         };
-        let arrival = |side| seen.arrival(position, side, bytes, packet.vlan);
+        let arrival = |side| seen.arrival(position, side, bytes, packet);
         let [from, to] = seen.ports;
         let (seed, beyond) = (&self.seed, &mut self.beyond);
         match (packet.source, packet.destination) {
@@ -327,6 +327,8 @@ impl FlowTable {
             side,
             bytes,
             vlan: 0,
+            ttl: 0,
+            is_reset: false,
             is_fragment: true,
             seen: 0,
             opens: Opens::No,

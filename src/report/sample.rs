@@ -11,7 +11,7 @@ use crate::evidence::{
     JoinedTransfer, LearnedEndpoint, NamedIn, RpcBasis, Transfer, TransferOperation,
     TransferOutcome, Uuid,
 };
-use crate::flow::{Flow, IcmpKinds, InitiatorBasis, State};
+use crate::flow::{Flow, IcmpKinds, InitiatorBasis, State, Ttls};
 use crate::net::{Endpoint, Position, Protocol, Timestamp};
 use crate::observation::{CaptureRecord, LinkType};
 use crate::payload::Text;
@@ -517,6 +517,8 @@ pub(crate) fn flow_records() -> Vec<FlowRecord> {
         responder_packets: 1_202,
         initiator_bytes: 900,
         responder_bytes: 1_700_404,
+        initiator_ttls: Ttls::default(),
+        responder_ttls: Ttls::default(),
         connections: 1,
         state: State::Established,
         handshake_completed: true,
