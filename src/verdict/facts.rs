@@ -9,6 +9,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::background::{self, Answer};
 use super::port_set::PortSet;
+use super::ttls::UsualTtls;
 use crate::evidence::{Boot, Evidence, JoinedTransfer, LearnedEndpoint, Transfer};
 use crate::flow::{Flow, InitiatorBasis, State};
 use crate::net::{Endpoint, Position, Protocol};
@@ -108,6 +109,8 @@ pub(super) struct Facts<'a> {
     booting: Set<IpAddr>,
     seen: Seen,
     machines: Map<IpAddr, IpAddr>,
+    /// Of hosts about which failing flows ask.
+    pub(super) usual_ttls: UsualTtls,
 }
 
 impl<'a> Facts<'a> {
@@ -122,6 +125,7 @@ impl<'a> Facts<'a> {
             booting: Set::default(),
             seen: Seen::default(),
             machines: Map::default(),
+            usual_ttls: UsualTtls::default(),
         };
         for addresses in site.hosts.values() {
             for address in addresses {

@@ -8,6 +8,7 @@ use super::background;
 use super::dhcp::Dhcp;
 use super::ends::{EndLookup, Ends};
 use super::facts::{Directed, Facts, Proofs, Seen};
+use super::ttls::UsualTtls;
 use super::{Basis, Reason, Verdict};
 use crate::evidence::RpcBasis;
 use crate::flow::{Flow, InitiatorBasis};
@@ -163,6 +164,11 @@ impl<'a> Judge<'a> {
     /// Takes note of what all flows say about others.
     pub(super) fn add_seen(&mut self, seen: Seen) {
         Arc::make_mut(&mut self.facts).add(seen);
+    }
+
+    /// Takes note of the time to live of hosts about which failing flows ask.
+    pub(super) fn add_usual_ttls(&mut self, usual: UsualTtls) {
+        Arc::make_mut(&mut self.facts).usual_ttls = usual;
     }
 
     /// Whether the last verdict asked what other flows say. It does or does not whatever those

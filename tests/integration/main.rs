@@ -9,6 +9,7 @@ mod captures;
 mod command;
 mod compressed;
 mod disturbed;
+mod failing;
 mod fixtures;
 mod flows;
 mod generated;

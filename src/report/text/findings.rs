@@ -163,10 +163,7 @@ fn failing_entry(pen: &mut Pen<'_>, flow: &Failing) -> io::Result<()> {
             (Ink::Strong, &flow.responder.address),
         ],
     )?;
-    if let Some(by) = &flow.by {
-        let text = format!("{} (TTL {})", by.address, by.ttl);
-        pen.labelled(BODY, VALUES, "by", &[(Ink::Plain, &text)])?;
-    }
+    pen.words(BODY, BODY, &[(Ink::Plain, &flow.explanation)])?;
     let seen = format!(
         "{}, first {}",
         count(flow.flows, "flow"),

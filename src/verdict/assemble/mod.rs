@@ -11,6 +11,7 @@ use std::num::NonZero;
 
 use self::sums::Sums;
 use self::walk::Walk;
+use super::finding::MAX_ENTRIES;
 use super::{Audit, AuditLimit, Judge, Loss, Proofs, Strictness, workers};
 use crate::decode::{LinkProtocol, Undecoded};
 use crate::flow::Flow;
@@ -90,5 +91,7 @@ pub fn judge<Flows: Iterator<Item = Flow>>(
         let judged = judge.verdict(flow);
         sums.add(&judge, &judged);
     }
-    sums.finish(&judge, counted, threads)
+    let failing = std::mem::take(&mut sums.failing).finish(MAX_ENTRIES);
+    judge.add_usual_ttls(failing.usual_ttls(partitions, threads));
+    sums.finish(&judge, counted, failing, threads)
 }
