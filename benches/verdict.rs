@@ -91,7 +91,7 @@ fn audit(site: &LoadedSite, flows: &[Vec<Flow>], threads: usize) -> Audit {
         Strictness::Normal,
         &Partitions {
             count: flows.len(),
-            flows: |partition: usize| flows[partition].iter().copied(),
+            flows: |partition: usize, _| flows[partition].iter().copied(),
         },
         NonZero::new(threads).expect("at least one thread"),
     )

@@ -373,6 +373,7 @@ fn failing() -> Vec<FailingFlow> {
         explanation: "The reset came with TTL 254, while 10.0.0.12 usually shows 126: something \
                       in between said no."
             .into(),
+        worked_instead: Some("BKMK_PortsClient-DP/http/tcp".into()),
         flows: 6,
         first: time(90),
         last: time(95),

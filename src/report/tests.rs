@@ -140,7 +140,7 @@ fn keys_are_those_of_the_contract() {
     has(&unexpected["frames"][0], "capture frame");
     has(
         &report["failing"][0],
-        "rule protocol initiator responder state cause by explanation flows first frames",
+        "rule protocol initiator responder state cause by explanation worked_instead flows first frames",
     );
     has(
         &report["failing"][0]["by"],

@@ -202,6 +202,8 @@ pub struct FailingFlow {
     pub by: Option<Refuser>,
     /// A sentence on who said no that a person understands.
     pub explanation: String,
+    /// The rule of the documented alternative by which the same hosts succeeded.
+    pub worked_instead: Option<String>,
     /// How many flows.
     pub flows: u64,
     /// First packet.

@@ -8,6 +8,7 @@ use super::background;
 use super::dhcp::Dhcp;
 use super::ends::{EndLookup, Ends};
 use super::facts::{Directed, Facts, Proofs, Seen};
+use super::shares::Shares;
 use super::ttls::UsualTtls;
 use super::{Basis, Reason, Verdict};
 use crate::evidence::RpcBasis;
@@ -166,9 +167,12 @@ impl<'a> Judge<'a> {
         Arc::make_mut(&mut self.facts).add(seen);
     }
 
-    /// Takes note of the time to live of hosts about which failing flows ask.
-    pub(super) fn add_usual_ttls(&mut self, usual: UsualTtls) {
-        Arc::make_mut(&mut self.facts).usual_ttls = usual;
+    /// Takes note of what no single flow tells: the time to live of hosts about which failing flows
+    /// ask, and what clients opened on distribution points.
+    pub(super) fn add_told(&mut self, usual: UsualTtls, shares: Shares) {
+        let facts = Arc::make_mut(&mut self.facts);
+        facts.usual_ttls = usual;
+        facts.shares = shares;
     }
 
     /// Whether the last verdict asked what other flows say. It does or does not whatever those

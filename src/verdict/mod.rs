@@ -25,6 +25,7 @@ mod refusal;
 mod required;
 mod requirement;
 mod scenario;
+mod shares;
 mod step;
 mod tally;
 mod ttls;

@@ -15,7 +15,7 @@ use crate::net::Position;
 use crate::policy::{Direction, Party, Policy, RoleSet, Rule};
 
 /// Services of which either satisfies: by configuration, a site uses one or the other.
-const ALTERNATIVES: [[&str; 2]; 2] = [["http", "https"], ["ldap", "ldaps"]];
+pub(super) const ALTERNATIVES: [[&str; 2]; 2] = [["http", "https"], ["ldap", "ldaps"]];
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::assemble::Partitions;
 use super::workers;
-use crate::flow::Flow;
+use crate::flow::{Flow, HostFilter};
 use crate::net::Protocol;
 
 type Hosts = HashMap<IpAddr, Shown, foldhash::fast::RandomState>;
@@ -32,19 +32,20 @@ impl UsualTtls {
     /// host.
     pub fn of<Flows: Iterator<Item = Flow>>(
         hosts: impl Iterator<Item = IpAddr>,
-        partitions: &Partitions<impl Fn(usize) -> Flows + Sync>,
+        partitions: &Partitions<impl Fn(usize, HostFilter) -> Flows + Sync>,
         threads: NonZero<usize>,
     ) -> Self {
         let asked = Self(hosts.map(|host| (host, Shown::default())).collect());
         if asked.0.is_empty() {
             return asked;
         }
+        let of = HostFilter::of(asked.0.keys().copied());
         workers::fold(
             partitions.count,
             threads,
             || asked.clone(),
             |usual, partition| {
-                (partitions.flows)(partition).for_each(|flow| usual.add(&flow));
+                (partitions.flows)(partition, of).for_each(|flow| usual.add(&flow));
             },
             Self::merge,
         )

@@ -8,6 +8,7 @@ mod audit;
 mod captures;
 mod command;
 mod compressed;
+mod diagnoses;
 mod disturbed;
 mod failing;
 mod fixtures;

@@ -132,6 +132,8 @@ pub struct Failing {
     pub by: Option<Refuser>,
     /// A sentence on who said no.
     pub explanation: String,
+    /// Rule of the documented alternative by which the same hosts succeeded.
+    pub worked_instead: Option<String>,
     /// How many flows.
     pub flows: u64,
     /// First packet.
@@ -193,6 +195,7 @@ impl Failing {
                 in_between: by.in_between.map(verdict::Certainty::code),
             }),
             explanation: line(&flow.explanation),
+            worked_instead: flow.worked_instead.as_deref().map(line),
             flows: flow.flows,
             first: time(flow.first),
             frames: places.frames(&flow.frames),

@@ -171,6 +171,9 @@ fn failing_entry(pen: &mut Pen<'_>, flow: &Failing) -> io::Result<()> {
     );
     pen.labelled(BODY, VALUES, "seen", &[(Ink::Plain, &seen)])?;
     look_at(pen, &frames(&flow.frames))?;
+    if let Some(rule) = &flow.worked_instead {
+        pen.labelled(BODY, VALUES, "instead", &[(Ink::Plain, rule)])?;
+    }
     pen.labelled(BODY, VALUES, "rule", &[(Ink::Plain, &flow.rule)])
 }
 

@@ -14,7 +14,7 @@ use self::walk::Walk;
 use super::finding::MAX_ENTRIES;
 use super::{Audit, AuditLimit, Judge, Loss, Proofs, Strictness, workers};
 use crate::decode::{LinkProtocol, Undecoded};
-use crate::flow::Flow;
+use crate::flow::{Flow, HostFilter};
 use crate::observation::CaptureRecord;
 use crate::policy::Policy;
 use crate::site::Site;
@@ -46,7 +46,7 @@ pub struct Counted {
 pub struct Partitions<F> {
     /// How many there are.
     pub count: usize,
-    /// Gives the flows of one, as often as it is asked.
+    /// Gives the flows of one, as often as it is asked: at least those of the hosts of a filter.
     pub flows: F,
 }
 
@@ -57,7 +57,7 @@ pub fn judge<Flows: Iterator<Item = Flow>>(
     proofs: Proofs<'_>,
     counted: Counted,
     strictness: Strictness,
-    partitions: &Partitions<impl Fn(usize) -> Flows + Sync>,
+    partitions: &Partitions<impl Fn(usize, HostFilter) -> Flows + Sync>,
     threads: NonZero<usize>,
 ) -> Audit {
     let mut judge = Judge::new(policy, site, proofs, strictness);
@@ -65,7 +65,7 @@ pub fn judge<Flows: Iterator<Item = Flow>>(
         partitions.count,
         threads,
         || Walk::new(&judge),
-        |walk, partition| walk.partition(partition, (partitions.flows)(partition)),
+        |walk, partition| walk.partition(partition, (partitions.flows)(partition, HostFilter::ALL)),
         Walk::merge,
     );
     judge.add_seen(walked.seen);
@@ -76,7 +76,7 @@ pub fn judge<Flows: Iterator<Item = Flow>>(
             threads,
             || (judge.clone(), Sums::new(&judge)),
             |(judge, sums), index| {
-                for flow in (partitions.flows)(walked.again[index]) {
+                for flow in (partitions.flows)(walked.again[index], HostFilter::ALL) {
                     let judged = judge.verdict(&flow);
                     if judge.rests_on_others() {
                         sums.add(judge, &judged);
@@ -91,7 +91,8 @@ pub fn judge<Flows: Iterator<Item = Flow>>(
         let judged = judge.verdict(flow);
         sums.add(&judge, &judged);
     }
-    let failing = std::mem::take(&mut sums.failing).finish(MAX_ENTRIES);
-    judge.add_usual_ttls(failing.usual_ttls(partitions, threads));
+    let failing = std::mem::take(&mut sums.failing).finish(&policy.rules, MAX_ENTRIES);
+    let usual = failing.usual_ttls(partitions, threads);
+    judge.add_told(usual, std::mem::take(&mut sums.shares));
     sums.finish(&judge, counted, failing, threads)
 }

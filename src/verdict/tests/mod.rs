@@ -142,7 +142,7 @@ fn audit(loaded: &LoadedSite, proofs: Proofs<'_>, flows: &[Flow]) -> Audit {
         Strictness::Normal,
         &Partitions {
             count: 1,
-            flows: |_| flows.iter().copied(),
+            flows: |_, _| flows.iter().copied(),
         },
         NonZero::<usize>::MIN,
     )
