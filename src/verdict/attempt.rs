@@ -1,5 +1,6 @@
 //! How an expected flow went, as requirements and failing flows count it.
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use super::facts::Facts;
@@ -59,8 +60,8 @@ impl Failure {
     }
 }
 
-/// An attempt, or the best of several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// An attempt, or the best of several. The smaller, the better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
     pub outcome: Outcome,
     pub at: Position,
@@ -68,6 +69,20 @@ pub(super) struct Attempt {
     pub to: IpAddr,
     /// Who said no.
     pub by: Option<Refusal>,
+}
+
+impl Ord for Attempt {
+    /// By outcome; of equal ones those come first that tell who said no, then the earlier.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |it: &Self| (it.outcome, it.by.is_none(), it.at, it.to, it.by);
+        key(self).cmp(&key(other))
+    }
+}
+
+impl PartialOrd for Attempt {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Attempt {

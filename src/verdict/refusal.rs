@@ -171,6 +171,7 @@ impl Facts<'_> {
         let to = attempt.to;
         match (self.refuser(attempt), attempt.cause()) {
             (Some(refuser), _) => self.of_refuser(&refuser, attempt),
+            (None, Some(cause)) if !self.usual_ttls.is_asked(to) => cause.meaning().to_owned(),
             (None, Some(RequirementCause::Unanswered)) if self.usual_ttls.has_sent(to) => format!(
                 "nothing came back, though {to} sends other packets: a filter on the way or on \
                  {to} drops these, or the service is silent"
@@ -193,12 +194,13 @@ impl Facts<'_> {
             message,
         } = refusal;
         let is_responder = self.is_responder(attempt, address);
+        let is_asked = self.usual_ttls.is_asked(address);
         let came = match message {
             RefusalMessage::Reset => format!("the reset came with TTL {ttl}"),
             message => format!("the ICMP error \"{message}\" came from {address} with TTL {ttl}"),
         };
         let compared = match usual_ttl {
-            Some(usual) if usual == ttl => format!(", as all that {address} sends"),
+            Some(usual) if usual == ttl => format!(", like other packets of {address}"),
             Some(usual) => format!(", while {address} usually shows {usual}"),
             None => String::new(),
         };
@@ -210,13 +212,19 @@ impl Facts<'_> {
             (None, message) if message.is_port_unreachable() && is_responder => {
                 "the host itself says that nothing listens there"
             }
+            (None, RefusalMessage::Reset) if !is_asked => {
+                "the host or something in between said no"
+            }
             (None, RefusalMessage::Reset) => match usual_ttl {
                 Some(usual) if usual == ttl => {
                     "the host itself said no, as nothing listens there or its own firewall refuses"
                 }
                 Some(_) => "it came a longer way, or something in between said no",
-                None => "no other packet of the host was seen to hold that against",
+                None => "no other packet of that host was seen to hold it against",
             },
+            (None, RefusalMessage::Icmp { kind: 3, code: 4 }) => {
+                "what is sent is too large for the way and must not be cut"
+            }
             (None, _) if is_responder => "the host itself said no",
             (None, _) => "a router on the way has no path to the host, or is made to say so",
         };

@@ -99,6 +99,11 @@ impl UsualTtls {
         most.map(|(ttl, _)| *ttl)
     }
 
+    /// Whether the flows were walked for a host: of others nothing is known.
+    pub fn is_asked(&self, host: IpAddr) -> bool {
+        self.0.contains_key(&host)
+    }
+
     /// Whether anything that a host sent was seen, beside resets and ICMP errors.
     pub fn has_sent(&self, host: IpAddr) -> bool {
         let shown = self.0.get(&host);

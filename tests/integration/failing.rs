@@ -81,7 +81,7 @@ fn a_reset_of_the_host_itself() {
     assert_eq!(by(&entry), (MP, Some(126), Some(126), "TCP reset", None));
     says(
         &entry,
-        "The reset came with TTL 126, as all that 10.0.0.11 sends",
+        "The reset came with TTL 126, like other packets of 10.0.0.11",
     );
     says(&entry, "the host itself said no");
 }
@@ -134,7 +134,7 @@ fn without_anything_to_compare_nothing_is_said() {
     });
     let entry = failing(&out);
     assert_eq!(by(&entry), (MP, Some(254), None, "TCP reset", None));
-    says(&entry, "no other packet of the host was seen");
+    says(&entry, "no other packet of that host was seen");
 }
 
 #[test]
