@@ -12,7 +12,7 @@ use std::path::Path;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use portolan::config::Source;
 use portolan::evidence::Evidence;
-use portolan::flow::{Flow, IcmpKinds, InitiatorBasis, State};
+use portolan::flow::{Flow, IcmpKinds, InitiatorBasis, State, Ttls};
 use portolan::net::{Endpoint, Position, Protocol, Timestamp};
 use portolan::site::{LoadedSite, Site};
 use portolan::verdict::{Audit, Counted, Partitions, Proofs, Strictness, judge};
@@ -67,6 +67,8 @@ fn scan() -> Vec<Vec<Flow>> {
             responder_packets: 1,
             initiator_bytes: 60,
             responder_bytes: 60,
+            initiator_ttls: Ttls::default(),
+            responder_ttls: Ttls::default(),
             connections: 1,
             state: State::Refused,
             handshake_completed: false,
@@ -89,7 +91,7 @@ fn audit(site: &LoadedSite, flows: &[Vec<Flow>], threads: usize) -> Audit {
         Strictness::Normal,
         &Partitions {
             count: flows.len(),
-            flows: |partition: usize| flows[partition].iter().copied(),
+            flows: |partition: usize, _| flows[partition].iter().copied(),
         },
         NonZero::new(threads).expect("at least one thread"),
     )

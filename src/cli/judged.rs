@@ -61,7 +61,7 @@ impl JudgeArgs {
         let counted = Counted::new(&observation, &evidence);
         let partitions = Partitions {
             count: observation.flow_partitions(),
-            flows: |partition| observation.flows_of(partition, &services),
+            flows: |partition, of| observation.flows_of(partition, of, &services),
         };
         let audit = judge(
             &site.policy,

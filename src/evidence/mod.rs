@@ -120,6 +120,22 @@ impl Evidence {
         self.rpc.get(index)
     }
 
+    /// Endpoints whose server named another address than the one it answered from, with that one,
+    /// in time order.
+    pub fn named_elsewhere(&self) -> Vec<(IpAddr, &LearnedEndpoint)> {
+        let mut named: Vec<_> = self
+            .rpc_ports
+            .iter()
+            .filter_map(|((answered, ..), index)| Some((*answered, *index, self.rpc.get(*index)?)))
+            .filter(|(answered, _, endpoint)| *answered != endpoint.server)
+            .collect();
+        named.sort_unstable_by_key(|(answered, index, _)| (*index, *answered));
+        let named = named.into_iter();
+        named
+            .map(|(answered, _, endpoint)| (answered, endpoint))
+            .collect()
+    }
+
     fn transfer_between(&self, a: Endpoint, b: Endpoint) -> Option<&Transfer> {
         let index = self
             .tftp_pairs

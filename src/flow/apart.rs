@@ -1,5 +1,5 @@
 //! What few flows need beyond their record: an opening after the first packet, more than one
-//! opening, counts past 32 bits.
+//! opening, counts past 16 bits of packets and 32 of bytes.
 
 use super::key::SidedPosition;
 use super::opening::Openings;
@@ -8,7 +8,7 @@ use crate::net::Position;
 /// What stands apart of one flow's record.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Apart {
-    /// Multiples of 2^32 carried over, by side.
+    /// Multiples of 2^16 carried over, by side.
     pub(super) packets: [u64; 2],
     /// Multiples of 2^32 carried over, by side.
     pub(super) bytes: [u64; 2],
@@ -20,7 +20,7 @@ pub(super) struct Apart {
 impl Apart {
     /// Takes over what a counter of a record does not hold.
     pub(super) fn carry(&mut self, side: usize, packets: bool, bytes: bool) {
-        self.add(side, u64::from(packets) << 32, u64::from(bytes) << 32);
+        self.add(side, u64::from(packets) << 16, u64::from(bytes) << 32);
     }
 
     pub(super) fn add(&mut self, side: usize, packets: u64, bytes: u64) {

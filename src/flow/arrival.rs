@@ -1,11 +1,11 @@
 //! What the table takes from a packet.
 
 use super::IcmpKinds;
-use super::facts::FlowFacts;
+use super::facts::{FlowFacts, Ttls};
 use super::key::{ECHO, ICMP_OTHER, Side, SidedPosition, protocol_number};
 use super::opening::Opening;
 use super::tcp_state::TcpSeen;
-use crate::decode::{IcmpKind, Transport};
+use crate::decode::{IcmpKind, Packet, Transport};
 use crate::net::{Position, Protocol};
 
 /// What a packet adds to its flow.
@@ -17,6 +17,10 @@ pub(super) struct Arrival {
     pub(super) bytes: u32,
     /// Outermost VLAN identifier; 0 where there is none.
     pub(super) vlan: u16,
+    /// Time to live or hop limit; 0 where it tells nothing.
+    pub(super) ttl: u8,
+    /// Whether it is a TCP reset.
+    pub(super) is_reset: bool,
     /// Whether it is a fragment that begins nothing.
     pub(super) is_fragment: bool,
     /// Kinds of segments or messages, low side of TCP in the lower half.
@@ -49,12 +53,15 @@ impl Arrival {
         let (mut packets, mut bytes) = ([0; 2], [0; 2]);
         packets[self.side.index()] = 1;
         bytes[self.side.index()] = u64::from(self.bytes);
+        let mut ttls = [Ttls::default(); 2];
+        ttls[self.side.index()].add(self.ttl, self.is_reset);
         FlowFacts {
             first,
             opened: self.opener().map(|side| SidedPosition { side, ..first }),
             last: self.at.time,
             packets,
             bytes,
+            ttls,
             opening: None,
             further: &[],
             vlan: Some(self.vlan).filter(|vlan| *vlan != 0),
@@ -83,6 +90,7 @@ pub(super) struct Seen {
     pub(super) ports: [u16; 2],
     /// Bits of TCP or ICMP, by the sender's view.
     bits: u8,
+    is_reset: bool,
     /// By how much they move where the high side sent them.
     shift: u8,
     opens: Opens,
@@ -97,6 +105,7 @@ impl Seen {
             protocol,
             ports,
             bits: 0,
+            is_reset: false,
             shift: 0,
             opens: Opens::No,
             sequence: 0,
@@ -110,6 +119,7 @@ impl Seen {
                 ..
             } => Self {
                 bits: TcpSeen::bit(flags),
+                is_reset: TcpSeen::is_reset(flags),
                 shift: TcpSeen::BITS,
                 opens: match (TcpSeen::is_syn(flags), TcpSeen::is_syn_ack(flags)) {
                     (false, _) => Opens::No,
@@ -153,13 +163,15 @@ impl Seen {
         at: Position,
         side: Side,
         bytes: u32,
-        vlan: Option<u16>,
+        packet: &Packet<'_>,
     ) -> Arrival {
         Arrival {
             at,
             side,
             bytes,
-            vlan: vlan.unwrap_or(0),
+            vlan: packet.vlan.unwrap_or(0),
+            ttl: packet.ttl,
+            is_reset: self.is_reset,
             is_fragment: false,
             seen: self.bits << (self.shift * side.index() as u8),
             opens: self.opens,

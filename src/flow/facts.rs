@@ -20,6 +20,8 @@ pub struct FlowFacts<'a> {
     pub packets: [u64; 2],
     /// Frame bytes on the wire of each side.
     pub bytes: [u64; 2],
+    /// Time to live of what each side sent.
+    pub ttls: [Ttls; 2],
     /// One of the distinct SYNs.
     pub opening: Option<Opening>,
     /// The others, in order; the first one may stand here too.
@@ -28,6 +30,33 @@ pub struct FlowFacts<'a> {
     pub vlan: Option<u16>,
     /// Kinds of TCP segments (low side in the lower half), or of ICMP messages.
     pub seen: u8,
+}
+
+/// Time to live (IPv4) or hop limit (IPv6) of what one side of a flow sent, as captured: the
+/// highest, which is that of the shortest way and of a packet seen before a router that mirrors it
+/// on both sides. 0 is none: no such packet is on its way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ttls {
+    /// Of TCP resets.
+    pub resets: u8,
+    /// Of all other packets.
+    pub others: u8,
+}
+
+impl Ttls {
+    #[inline(always)]
+    pub(super) fn add(&mut self, ttl: u8, is_reset: bool) {
+        let highest = match is_reset {
+            true => &mut self.resets,
+            false => &mut self.others,
+        };
+        *highest = ttl.max(*highest);
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.resets = self.resets.max(other.resets);
+        self.others = self.others.max(other.others);
+    }
 }
 
 impl FlowFacts<'_> {
@@ -44,11 +73,13 @@ impl FlowFacts<'_> {
         };
         let [low_packets, high_packets] = self.packets;
         let [low_bytes, high_bytes] = self.bytes;
+        let [low_ttls, high_ttls] = self.ttls;
         Self {
             first: turned(self.first),
             opened: self.opened.map(turned),
             packets: [high_packets, low_packets],
             bytes: [high_bytes, low_bytes],
+            ttls: [high_ttls, low_ttls],
             seen: match protocol {
                 Protocol::Tcp => self.seen.rotate_left(u32::from(TcpSeen::BITS)),
                 _ => self.seen,

@@ -12,9 +12,9 @@ use crate::net::{FiveTuple, Position};
 /// ICMP errors that quote a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IcmpErrorSeen {
-    /// The first one.
+    /// The first one; of those that say unreachable, where any does.
     pub first: Position,
-    /// Who sent the first one.
+    /// Who sent it.
     pub sender: IpAddr,
     /// Its time to live or hop limit as captured.
     pub ttl: u8,
@@ -29,18 +29,20 @@ pub struct IcmpErrorSeen {
 }
 
 impl IcmpErrorSeen {
-    /// Both counted together; who sent what is told of the earlier one.
+    /// Both counted together; who sent what is told of the earlier one, and rather of one that says
+    /// unreachable than of a redirect that came before it.
     #[must_use]
     pub fn merged(self, other: Self) -> Self {
-        let (earlier, later) = if other.first < self.first {
-            (other, self)
+        let weight = |seen: &Self| (!seen.unreachable, seen.first);
+        let told = if weight(&other) < weight(&self) {
+            other
         } else {
-            (self, other)
+            self
         };
         Self {
-            unreachable: earlier.unreachable | later.unreachable,
-            count: earlier.count.saturating_add(later.count),
-            ..earlier
+            unreachable: self.unreachable | other.unreachable,
+            count: self.count.saturating_add(other.count),
+            ..told
         }
     }
 }

@@ -8,6 +8,7 @@ mod community_id;
 mod compact;
 mod facts;
 mod folded;
+mod host_filter;
 mod icmp_error;
 mod key;
 mod merge;
@@ -24,8 +25,9 @@ mod table;
 mod unfolded;
 
 pub use community_id::community_id;
-pub use facts::FlowFacts;
+pub use facts::{FlowFacts, Ttls};
 pub use folded::{FoldedFacts, Folding, Spread};
+pub use host_filter::HostFilter;
 pub use icmp_error::{IcmpErrorSeen, IcmpErrors};
 pub use key::{FlowKey, Side, SidedPosition};
 pub use merge::Renumber;

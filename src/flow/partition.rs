@@ -9,7 +9,8 @@ use super::apart::Apart;
 use super::arrival::Arrival;
 use super::compact::CompactKey;
 use super::facts::FlowFacts;
-use super::key::FlowKey;
+use super::host_filter::HostFilter;
+use super::key::{FlowKey, Side};
 use super::opening::MAX_OPENINGS_PER_FLOW;
 use super::record::{ApartOf, Record};
 use super::resolved::Resolver;
@@ -265,21 +266,32 @@ impl<E: Entry> Partition<E> {
             .map(|(entry, facts)| (entry.key().flow_key(), facts))
     }
 
-    /// Every flow from its initiator's side.
+    /// Every flow of these hosts, from its initiator's side; more may come.
     pub(super) fn flows<Place: Fn(Position) -> Position>(
         &self,
+        of: HostFilter,
         resolver: Resolver<'_, Place>,
     ) -> impl Iterator<Item = Flow> {
-        self.entries().map(move |(entry, facts)| {
+        let touches = move |entry: &&E| {
+            let address = |side| entry.key().endpoint(side).address;
+            of.touches([address(Side::Low), address(Side::High)])
+        };
+        let entries = self.chunks.iter().flatten().filter(touches);
+        entries.map(move |entry| {
+            let facts = self.facts_of(entry);
             resolver.flow(entry.key(), entry.record().is_quoted(), &facts)
         })
     }
 
     fn entries(&self) -> impl Iterator<Item = (&E, FlowFacts<'_>)> {
-        self.chunks.iter().flatten().map(|entry| {
-            let apart = entry.record().has_apart().then(|| self.apart_of(entry));
-            (entry, entry.record().facts(apart.flatten()))
-        })
+        let entries = self.chunks.iter().flatten();
+        entries.map(|entry| (entry, self.facts_of(entry)))
+    }
+
+    #[inline(always)]
+    fn facts_of(&self, entry: &E) -> FlowFacts<'_> {
+        let apart = entry.record().has_apart().then(|| self.apart_of(entry));
+        entry.record().facts(apart.flatten())
     }
 
     #[cold]

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::arrival::{Arrival, Opens};
 use super::compact::V4;
+use super::facts::Ttls;
 use super::key::{FlowKey, Side, SidedPosition};
 use super::opening::Opening;
 use super::table::FlowTable;
@@ -22,6 +23,7 @@ struct Plain {
     last: Timestamp,
     packets: [u64; 2],
     bytes: [u64; 2],
+    ttls: [Ttls; 2],
     openings: BTreeSet<Opening>,
     vlan: Option<u16>,
     seen: u8,
@@ -51,6 +53,16 @@ impl Plain {
             last: arrivals.iter().map(|it| it.at.time).max().expect("one"),
             packets: sides.map(|side| of(side).count() as u64),
             bytes: sides.map(|side| of(side).map(|it| u64::from(it.bytes)).sum()),
+            ttls: sides.map(|side| {
+                let highest = |resets| {
+                    let such = of(side).filter(|it| it.is_reset == resets);
+                    such.map(|it| it.ttl).max().unwrap_or(0)
+                };
+                Ttls {
+                    resets: highest(true),
+                    others: highest(false),
+                }
+            }),
             openings: arrivals
                 .iter()
                 .filter(|arrival| arrival.opens == Opens::BySyn)
@@ -71,6 +83,7 @@ impl Plain {
                 last: facts.last,
                 packets: facts.packets,
                 bytes: facts.bytes,
+                ttls: facts.ttls,
                 openings: facts.openings().collect(),
                 vlan: facts.vlan,
                 seen: facts.seen,
@@ -102,17 +115,23 @@ fn packets() -> impl Strategy<Value = Vec<(u16, usize, Arrival)>> {
         any::<u8>(),
         opens,
         0..3_u32,
+        (0..4_u8, any::<bool>()),
     );
     vec(packet, 1..60).prop_map(|packets| {
         let numbered = (1..).zip(packets);
         numbered
             .map(
-                |(frame, (flow, part, time, high, bytes, vlan, seen, opens, sequence))| {
+                |(
+                    frame,
+                    (flow, part, time, high, bytes, vlan, seen, opens, sequence, (ttl, is_reset)),
+                )| {
                     let arrival = Arrival {
                         at: Position::new(Timestamp(time), 0, frame),
                         side: Side::high_if(high),
                         bytes,
                         vlan,
+                        ttl,
+                        is_reset,
                         is_fragment: false,
                         seen,
                         opens,
@@ -164,4 +183,33 @@ proptest! {
         prop_assert_eq!(Plain::seen_in(&copied), &expected[..]);
         prop_assert_eq!(Plain::seen_in(&merged), expected);
     }
+}
+
+#[test]
+fn packets_are_counted_past_what_a_record_holds() {
+    let arrival = |frame, side| Arrival {
+        at: Position::new(Timestamp(0), 0, frame),
+        side,
+        bytes: 60,
+        vlan: 0,
+        ttl: 64,
+        is_reset: false,
+        is_fragment: false,
+        seen: 0,
+        opens: Opens::No,
+        sequence: 0,
+    };
+    let part = |packets: u64| {
+        let mut part = FlowTable::default();
+        (1..=packets).for_each(|frame| part.add_arrival(key(0), arrival(frame, Side::Low)));
+        part.add_arrival(key(0), arrival(packets + 1, Side::High));
+        (part, None)
+    };
+    let parts = vec![part(0x1_0000), part(0xffff), part(0x3_0001)];
+    let merged = FlowTable::merge(parts, NonZeroUsize::MIN);
+    let [(_, seen)] = &Plain::seen_in(&merged)[..] else {
+        panic!("one flow");
+    };
+    assert_eq!(seen.packets, [0x5_0000, 3]);
+    assert_eq!(seen.bytes, [0x5_0000 * 60, 180]);
 }

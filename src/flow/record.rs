@@ -4,7 +4,7 @@
 
 use super::apart::Apart;
 use super::arrival::{Arrival, Opens};
-use super::facts::FlowFacts;
+use super::facts::{FlowFacts, Ttls};
 use super::key::{Side, SidedPosition};
 use super::opening::Opening;
 use crate::net::{Position, Timestamp};
@@ -14,8 +14,9 @@ use crate::net::{Position, Timestamp};
 pub(super) struct Record {
     first: Position,
     last: Timestamp,
-    /// Below 2^32; what is carried over stands apart.
-    packets: [u32; 2],
+    /// Below 2^16; what is carried over stands apart.
+    packets: [u16; 2],
+    ttls: [Ttls; 2],
     /// Below 2^32; what is carried over stands apart.
     bytes: [u32; 2],
     /// Of the opening kept here, where there is one.
@@ -62,6 +63,7 @@ impl Record {
             first: arrival.at,
             last: arrival.at.time,
             packets: [0; 2],
+            ttls: [Ttls::default(); 2],
             bytes: [0; 2],
             sequence: arrival.sequence,
             vlan: arrival.vlan,
@@ -76,6 +78,7 @@ impl Record {
         };
         record.packets[side] = 1;
         record.bytes[side] = arrival.bytes;
+        record.ttls[side].add(arrival.ttl, arrival.is_reset);
         record
     }
 
@@ -86,6 +89,7 @@ impl Record {
             first: first.at,
             last: first.at.time,
             packets: [0; 2],
+            ttls: [Ttls::default(); 2],
             bytes: [0; 2],
             sequence: 0,
             vlan: facts.vlan.unwrap_or(0),
@@ -107,6 +111,7 @@ impl Record {
         if plain {
             self.packets[side] = packets;
             self.bytes[side] = bytes;
+            self.ttls[side].add(arrival.ttl, arrival.is_reset);
             self.last = self.last.max(arrival.at.time);
             self.seen |= arrival.seen;
         }
@@ -121,6 +126,7 @@ impl Record {
         let (bytes, much) = self.bytes[side].overflowing_add(arrival.bytes);
         self.packets[side] = packets;
         self.bytes[side] = bytes;
+        self.ttls[side].add(arrival.ttl, arrival.is_reset);
         if many | much {
             self.flags |= APART;
             apart.apart().carry(side, many, much);
@@ -199,12 +205,13 @@ impl Record {
     /// Adds what was seen of the same flow elsewhere.
     pub(super) fn merge(&mut self, facts: &FlowFacts<'_>, apart: &mut impl ApartOf) {
         for side in [0, 1] {
-            let packets = u64::from(self.packets[side]) + (facts.packets[side] & LOW_HALF);
-            let bytes = u64::from(self.bytes[side]) + (facts.bytes[side] & LOW_HALF);
-            self.packets[side] = packets as u32;
+            let packets = u64::from(self.packets[side]) + (facts.packets[side] & PACKETS_KEPT);
+            let bytes = u64::from(self.bytes[side]) + (facts.bytes[side] & BYTES_KEPT);
+            self.packets[side] = packets as u16;
             self.bytes[side] = bytes as u32;
-            let packets = (packets & !LOW_HALF) + (facts.packets[side] & !LOW_HALF);
-            let bytes = (bytes & !LOW_HALF) + (facts.bytes[side] & !LOW_HALF);
+            let packets = (packets & !PACKETS_KEPT) + (facts.packets[side] & !PACKETS_KEPT);
+            let bytes = (bytes & !BYTES_KEPT) + (facts.bytes[side] & !BYTES_KEPT);
+            self.ttls[side].merge(facts.ttls[side]);
             if packets | bytes != 0 {
                 self.flags |= APART;
                 apart.apart().add(side, packets, bytes);
@@ -224,8 +231,8 @@ impl Record {
     /// The record in words, with what stands apart.
     pub(super) fn facts<'a>(&self, apart: Option<&'a Apart>) -> FlowFacts<'a> {
         let carried = |of: fn(&Apart) -> [u64; 2], side: usize| apart.map_or(0, |it| of(it)[side]);
-        let sum = |low: [u32; 2], of: fn(&Apart) -> [u64; 2]| {
-            [0, 1].map(|side| u64::from(low[side]) + carried(of, side))
+        let sum = |kept: [u64; 2], of: fn(&Apart) -> [u64; 2]| {
+            [0, 1].map(|side| kept[side] + carried(of, side))
         };
         FlowFacts {
             first: self.first(),
@@ -233,8 +240,9 @@ impl Record {
                 .opened_at_first()
                 .or_else(|| apart.and_then(|apart| apart.opened)),
             last: self.last,
-            packets: sum(self.packets, |apart| apart.packets),
-            bytes: sum(self.bytes, |apart| apart.bytes),
+            packets: sum(self.packets.map(u64::from), |apart| apart.packets),
+            bytes: sum(self.bytes.map(u64::from), |apart| apart.bytes),
+            ttls: self.ttls,
             opening: self.opening(),
             further: apart.map_or(&[], |apart| apart.further.as_slice()),
             vlan: Some(self.vlan).filter(|vlan| *vlan != 0),
@@ -280,7 +288,9 @@ impl Record {
     }
 }
 
-const LOW_HALF: u64 = u32::MAX as u64;
+/// The part of a count that a record keeps.
+const PACKETS_KEPT: u64 = u16::MAX as u64;
+const BYTES_KEPT: u64 = u32::MAX as u64;
 
 fn side(flags: u8, high: u8) -> Side {
     if flags & high == 0 {

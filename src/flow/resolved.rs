@@ -1,7 +1,7 @@
 //! A flow as the later stages see it: who opened it, and how it went.
 
 use super::compact::CompactKey;
-use super::facts::FlowFacts;
+use super::facts::{FlowFacts, Ttls};
 use super::key::Side;
 use super::tcp_state::{self, TcpSeen};
 use super::{IcmpErrorSeen, IcmpErrors};
@@ -30,6 +30,10 @@ pub struct Flow {
     pub initiator_bytes: u64,
     /// Frame bytes on the wire sent by the responder.
     pub responder_bytes: u64,
+    /// Time to live of what the initiator sent.
+    pub initiator_ttls: Ttls,
+    /// Time to live of what the responder sent.
+    pub responder_ttls: Ttls,
     /// Openings seen (TCP), at least 1.
     pub connections: u32,
     /// How it went.
@@ -80,6 +84,8 @@ impl Flow {
             responder_packets: self.initiator_packets,
             initiator_bytes: self.responder_bytes,
             responder_bytes: self.initiator_bytes,
+            initiator_ttls: self.responder_ttls,
+            responder_ttls: self.initiator_ttls,
             ..*self
         }
     }
@@ -138,6 +144,8 @@ impl<Place: Fn(Position) -> Position> Resolver<'_, Place> {
             responder_packets: facts.packets[to],
             initiator_bytes: facts.bytes[from],
             responder_bytes: facts.bytes[to],
+            initiator_ttls: facts.ttls[from],
+            responder_ttls: facts.ttls[to],
             connections: facts.connections(),
             state,
             handshake_completed: protocol == Protocol::Tcp

@@ -15,7 +15,7 @@ use super::opening::MAX_OPENINGS_PER_FLOW;
 use super::partition::{Entry, Partition};
 use super::record::Record;
 use super::resolved::Resolver;
-use super::{Flow, IcmpErrors};
+use super::{Flow, HostFilter, IcmpErrors};
 use crate::decode::Packet;
 use crate::net::Position;
 
@@ -292,7 +292,7 @@ impl FlowTable {
         let Some(seen) = Seen::new(&packet.transport) else {
             return false;
         };
-        let arrival = |side| seen.arrival(position, side, bytes, packet.vlan);
+        let arrival = |side| seen.arrival(position, side, bytes, packet);
         let [from, to] = seen.ports;
         let (seed, beyond) = (&self.seed, &mut self.beyond);
         match (packet.source, packet.destination) {
@@ -327,6 +327,8 @@ impl FlowTable {
             side,
             bytes,
             vlan: 0,
+            ttl: 0,
+            is_reset: false,
             is_fragment: true,
             seen: 0,
             opens: Opens::No,
@@ -454,15 +456,17 @@ impl FlowTable {
             .sum()
     }
 
-    /// The flows of one partition from their initiators' sides, in no particular order.
+    /// The flows of one partition from their initiators' sides, in no particular order: at least
+    /// those `of` these hosts.
     pub fn flows_of<'a, Place: Fn(Position) -> Position + Copy + 'a>(
         &'a self,
         partition: usize,
+        of: HostFilter,
         resolver: Resolver<'a, Place>,
     ) -> impl Iterator<Item = Flow> + 'a {
         let folded = self.beyond.folded.views_of(partition, PARTITIONS);
-        let v4 = self.v4.partitions[partition].flows(resolver);
-        v4.chain(self.v6.partitions[partition].flows(resolver))
+        let v4 = self.v4.partitions[partition].flows(of, resolver);
+        v4.chain(self.v6.partitions[partition].flows(of, resolver))
             .chain(folded.map(move |folded| resolver.folded(&folded)))
     }
 

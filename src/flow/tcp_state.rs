@@ -42,6 +42,12 @@ impl TcpSeen {
         flags.has(TcpFlags::SYN | TcpFlags::ACK)
     }
 
+    /// Whether a segment resets, and no more.
+    #[inline(always)]
+    pub(super) fn is_reset(flags: TcpFlags) -> bool {
+        Self::bit(flags) == Self::RST
+    }
+
     /// The bits of both sides, the low side's in the lower half.
     pub(super) fn sides(seen: u8) -> [Self; 2] {
         [Self(seen & 0xf), Self(seen >> 4)]

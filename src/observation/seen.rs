@@ -6,7 +6,7 @@ use super::CaptureRecord;
 use super::capture::{Placement, place};
 use super::log::{LogEntries, Ordered};
 use crate::decode::{LinkProtocol, Undecoded};
-use crate::flow::{Flow, FlowTable, IcmpErrorSeen, IcmpErrors, Resolver};
+use crate::flow::{Flow, FlowTable, HostFilter, IcmpErrorSeen, IcmpErrors, Resolver};
 use crate::net::{FiveTuple, ServicePorts, Timestamp};
 
 /// Packets and their frame bytes on the wire.
@@ -68,7 +68,8 @@ impl Observation {
 
     /// Every flow from its initiator's side, in no particular order.
     pub fn flows<'a>(&'a self, services: &'a ServicePorts) -> impl Iterator<Item = Flow> + 'a {
-        (0..self.flow_partitions()).flat_map(|partition| self.flows_of(partition, services))
+        (0..self.flow_partitions())
+            .flat_map(|partition| self.flows_of(partition, HostFilter::ALL, services))
     }
 
     /// How many partitions the flows stand in; each can be read by a thread of its own.
@@ -76,10 +77,12 @@ impl Observation {
         FlowTable::PARTITIONS
     }
 
-    /// The flows of one partition from their initiators' sides, in no particular order.
+    /// The flows of one partition from their initiators' sides, in no particular order: at least
+    /// those `of` these hosts.
     pub fn flows_of<'a>(
         &'a self,
         partition: usize,
+        of: HostFilter,
         services: &'a ServicePorts,
     ) -> impl Iterator<Item = Flow> + 'a {
         let resolver = Resolver {
@@ -87,7 +90,7 @@ impl Observation {
             services,
             place: |at| place(&self.placements, at),
         };
-        self.flows.flows_of(partition, resolver)
+        self.flows.flows_of(partition, of, resolver)
     }
 
     /// How many flows there are.

@@ -161,11 +161,7 @@ fn failing(flow: &Failing) -> Row {
         first: flow.first.clone().unwrap_or_default(),
         frames: frames(&flow.frames),
         rules: flow.rule.clone(),
-        explanation: flow
-            .by
-            .as_ref()
-            .map(|by| format!("by {}, TTL {}", by.address, by.ttl))
-            .unwrap_or_default(),
+        explanation: flow.explanation.clone(),
         ..Row::default()
     }
 }

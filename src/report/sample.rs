@@ -11,14 +11,15 @@ use crate::evidence::{
     JoinedTransfer, LearnedEndpoint, NamedIn, RpcBasis, Transfer, TransferOperation,
     TransferOutcome, Uuid,
 };
-use crate::flow::{Flow, IcmpKinds, InitiatorBasis, State};
+use crate::flow::{Flow, IcmpKinds, InitiatorBasis, State, Ttls};
 use crate::net::{Endpoint, Position, Protocol, Timestamp};
 use crate::observation::{CaptureRecord, LinkType};
 use crate::payload::Text;
 use crate::verdict::{
-    AcceptedFinding, Audit, AuditLimit, BackgroundEntry, Basis, Diagnosis, ExceptionState,
-    ExceptionUse, FailingFlow, Finding, FindingInitiator, FindingResponder, Loss, PxeBoot, Reason,
-    Requirement, RequirementCause, RequirementState, RpcUse, RuleUse, SiteSummary, Totals, Verdict,
+    AcceptedFinding, Audit, AuditLimit, BackgroundEntry, Basis, Certainty, Diagnosis,
+    ExceptionState, ExceptionUse, FailingFlow, Finding, FindingInitiator, FindingResponder, Loss,
+    PxeBoot, Reason, Refusal, RefusalMessage, Refuser, Requirement, RequirementCause,
+    RequirementState, RpcUse, RuleUse, SiteSummary, Totals, Verdict,
 };
 
 /// 2026-01-05T08:00:00Z.
@@ -360,7 +361,19 @@ fn failing() -> Vec<FailingFlow> {
         port: Some(443),
         state: State::Refused,
         cause: RequirementCause::Refused,
-        by: Some((address("10.0.0.12"), 127)),
+        by: Some(Refuser {
+            refusal: Refusal {
+                address: address("10.0.0.12"),
+                ttl: 254,
+                message: RefusalMessage::Reset,
+            },
+            usual_ttl: Some(126),
+            in_between: Some(Certainty::Certain),
+        }),
+        explanation: "The reset came with TTL 254, while 10.0.0.12 usually shows 126: something \
+                      in between said no."
+            .into(),
+        worked_instead: Some("BKMK_PortsClient-DP/http/tcp".into()),
         flows: 6,
         first: time(90),
         last: time(95),
@@ -517,6 +530,8 @@ pub(crate) fn flow_records() -> Vec<FlowRecord> {
         responder_packets: 1_202,
         initiator_bytes: 900,
         responder_bytes: 1_700_404,
+        initiator_ttls: Ttls::default(),
+        responder_ttls: Ttls::default(),
         connections: 1,
         state: State::Established,
         handshake_completed: true,

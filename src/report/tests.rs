@@ -140,7 +140,11 @@ fn keys_are_those_of_the_contract() {
     has(&unexpected["frames"][0], "capture frame");
     has(
         &report["failing"][0],
-        "rule protocol initiator responder state cause by flows first frames",
+        "rule protocol initiator responder state cause by explanation worked_instead flows first frames",
+    );
+    has(
+        &report["failing"][0]["by"],
+        "address ttl usual_ttl message in_between",
     );
     has(&report["background"][0], "kind flows packets bytes");
     has(&report["exceptions"][0], "match reason expires flows state");

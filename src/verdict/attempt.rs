@@ -1,11 +1,13 @@
 //! How an expected flow went, as requirements and failing flows count it.
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use super::facts::Facts;
+use super::refusal::{Refusal, RefusalMessage};
 use super::{Basis, RequirementCause};
 use crate::evidence::TransferOutcome;
-use crate::flow::{Flow, State};
+use crate::flow::{Flow, IcmpErrorSeen, State};
 use crate::net::{Position, Protocol};
 
 const TFTP_PORT: u16 = 69;
@@ -27,7 +29,7 @@ pub(super) enum Success {
     Established,
     /// Reset after the handshake.
     Reset,
-    /// Joined after the handshake, both sides seen.
+    /// Joined after the handshake, both sides seen; or an answer to what was not captured.
     MidStream,
 }
 
@@ -58,26 +60,45 @@ impl Failure {
     }
 }
 
-/// An attempt, or the best of several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// An attempt, or the best of several. The smaller, the better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
     pub outcome: Outcome,
     pub at: Position,
-    /// Who said no: address and TTL.
-    pub by: Option<(IpAddr, u8)>,
+    /// Who was asked.
+    pub to: IpAddr,
+    /// Who said no.
+    pub by: Option<Refusal>,
+}
+
+impl Ord for Attempt {
+    /// By outcome; of equal ones those come first that tell who said no, then the earlier.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |it: &Self| (it.outcome, it.by.is_none(), it.at, it.to, it.by);
+        key(self).cmp(&key(other))
+    }
+}
+
+impl PartialOrd for Attempt {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Attempt {
     /// How a flow went that is expected on this basis, in the direction of its rules; `None` where
     /// that can't be told.
     pub fn of(flow: &Flow, basis: Basis, facts: &Facts<'_>, service: Answers) -> Option<Self> {
+        let outcome = outcome(flow, basis, facts, service)?;
         Some(Self {
-            outcome: outcome(flow, basis, facts, service)?,
+            outcome,
             at: flow.first,
-            by: flow
-                .icmp_error
-                .filter(|_| flow.state == State::Unreachable)
-                .map(|error| (error.sender, error.ttl)),
+            to: flow.responder.address,
+            by: match outcome {
+                Outcome::Failed(Failure::Refused) => Some(reset(flow)),
+                Outcome::Failed(Failure::Unreachable) => icmp_error(flow),
+                Outcome::Failed(_) | Outcome::Worked(_) => None,
+            },
         })
     }
 
@@ -97,6 +118,34 @@ impl Attempt {
     pub fn better(slot: &mut Option<Self>, attempt: Self) {
         *slot = Some(slot.map_or(attempt, |known| known.min(attempt)));
     }
+}
+
+/// The responder's reset.
+fn reset(flow: &Flow) -> Refusal {
+    Refusal {
+        address: flow.responder.address,
+        ttl: flow.responder_ttls.resets,
+        message: RefusalMessage::Reset,
+    }
+}
+
+/// The ICMP error that quotes the flow.
+fn icmp_error(flow: &Flow) -> Option<Refusal> {
+    let IcmpErrorSeen {
+        sender,
+        ttl,
+        kind,
+        code,
+        ..
+    } = flow.icmp_error?;
+    Some(Refusal {
+        address: sender,
+        ttl,
+        message: match sender {
+            IpAddr::V4(_) => RefusalMessage::Icmp { kind, code },
+            IpAddr::V6(_) => RefusalMessage::IcmpV6 { kind, code },
+        },
+    })
 }
 
 /// Whether the responder of a service answers the initiator.
@@ -148,6 +197,10 @@ fn outcome(flow: &Flow, basis: Basis, facts: &Facts<'_>, answers: Answers) -> Op
         // TCP has no state of its own for it.
         State::Unanswered if flow.icmp_error.is_some_and(|error| error.unreachable) => {
             Some(Outcome::Failed(Failure::Unreachable))
+        }
+        // The answer is there; the capture missed what was asked.
+        State::Unanswered if flow.initiator_packets == 0 && flow.responder_packets > 0 => {
+            Some(Outcome::Worked(Success::MidStream))
         }
         State::Unanswered => Some(Outcome::Failed(Failure::Unanswered)),
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{Hindrance, Reason, RequirementCause, RequirementState};
+use super::{Hindrance, Reason, Refuser, RequirementCause, RequirementState};
 use crate::decode::Undecoded;
 use crate::evidence::{Boot, JoinedTransfer, LearnedEndpoint, Transfer};
 use crate::net::{Position, Protocol, Timestamp};
@@ -198,8 +198,12 @@ pub struct FailingFlow {
     pub state: crate::flow::State,
     /// Why.
     pub cause: RequirementCause,
-    /// Who said no: address and TTL.
-    pub by: Option<(IpAddr, u8)>,
+    /// Who said no.
+    pub by: Option<Refuser>,
+    /// A sentence on who said no that a person understands.
+    pub explanation: String,
+    /// The rule of the documented alternative by which the same hosts succeeded.
+    pub worked_instead: Option<String>,
     /// How many flows.
     pub flows: u64,
     /// First packet.

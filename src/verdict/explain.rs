@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::finding::Entry;
 use super::flow::Judge;
 use super::{Basis, FlowVerdict, Reason, Verdict};
-use crate::flow::{Flow, IcmpKinds, InitiatorBasis, State};
+use crate::flow::{Flow, IcmpKinds, InitiatorBasis, State, Ttls};
 use crate::net::{Endpoint, Position, Protocol, Timestamp};
 use crate::policy::{Direction, Kind, Party, PortRange, RoleSet, Rule, RuleProtocol, Wanted};
 
@@ -428,6 +428,8 @@ fn imagined(from: IpAddr, to: IpAddr, protocol: Protocol, port: u16) -> Flow {
         responder_packets: 0,
         initiator_bytes: 0,
         responder_bytes: 0,
+        initiator_ttls: Ttls::default(),
+        responder_ttls: Ttls::default(),
         connections: 1,
         state: State::Unanswered,
         handshake_completed: false,

@@ -9,6 +9,8 @@ use hashbrown::{HashMap, HashSet};
 
 use super::background::{self, Answer};
 use super::port_set::PortSet;
+use super::shares::Shares;
+use super::ttls::UsualTtls;
 use crate::evidence::{Boot, Evidence, JoinedTransfer, LearnedEndpoint, Transfer};
 use crate::flow::{Flow, InitiatorBasis, State};
 use crate::net::{Endpoint, Position, Protocol};
@@ -108,6 +110,10 @@ pub(super) struct Facts<'a> {
     booting: Set<IpAddr>,
     seen: Seen,
     machines: Map<IpAddr, IpAddr>,
+    /// Of hosts about which failing flows ask.
+    pub(super) usual_ttls: UsualTtls,
+    /// What clients opened by SMB on distribution points.
+    pub(super) shares: Shares,
 }
 
 impl<'a> Facts<'a> {
@@ -122,6 +128,8 @@ impl<'a> Facts<'a> {
             booting: Set::default(),
             seen: Seen::default(),
             machines: Map::default(),
+            usual_ttls: UsualTtls::default(),
+            shares: Shares::default(),
         };
         for addresses in site.hosts.values() {
             for address in addresses {
@@ -247,6 +255,17 @@ impl<'a> Facts<'a> {
 
     pub(super) fn proofs(&self) -> Proofs<'a> {
         self.proofs
+    }
+
+    /// Whether a machine reached the endpoint mapper of another one.
+    pub(super) fn has_reached_endpoint_mapper(&self, from: IpAddr, to: IpAddr) -> bool {
+        let pair = (self.machine(from), self.machine(to));
+        self.seen.contacts.contains_key(&pair)
+    }
+
+    /// The machines whose endpoint mapper was reached by anyone.
+    pub(super) fn reached_endpoint_mappers(&self) -> impl Iterator<Item = IpAddr> {
+        self.seen.contacts.keys().map(|(_, to)| *to)
     }
 
     /// Whether the initiator's machine reached the endpoint mapper of the responder's before.

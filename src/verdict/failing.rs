@@ -1,14 +1,19 @@
 //! Expected flows that never succeeded, by rule and pair of hosts.
 
 use std::net::IpAddr;
+use std::num::NonZero;
 
 use hashbrown::{HashMap, HashSet};
 
 use super::FailingFlow;
+use super::assemble::Partitions;
 use super::attempt::{Attempt, Outcome, is_dhcp};
+use super::facts::Facts;
+use super::requirement::ALTERNATIVES;
 use super::tally::Tally;
+use super::ttls::UsualTtls;
 use super::workers;
-use crate::flow::{Flow, State};
+use crate::flow::{Flow, HostFilter, State};
 use crate::net::{Position, Protocol};
 use crate::policy::Rule;
 
@@ -114,9 +119,8 @@ impl Failing {
         self.worked.merge(other.worked);
     }
 
-    /// What is failing, in the order of the policy, then by hosts; at most `limit` of them, and
-    /// how many did not fit.
-    pub fn finish(self, rules: &[Rule], limit: usize) -> (Vec<FailingFlow>, u64) {
+    /// What is failing, in the order of the policy, then by hosts; at most `limit` of them.
+    pub fn finish(self, rules: &[Rule], limit: usize) -> Entries {
         let worked = self.worked;
         let mut failing: Vec<_> = self
             .tries
@@ -126,9 +130,63 @@ impl Failing {
         failing.sort_unstable_by_key(|(key, _)| *key);
         let kept_out = failing.len().saturating_sub(limit) as u64;
         failing.truncate(limit);
-        let entries = failing
+        let worked_instead = |key: &Key| {
+            let (rule, from, to) = *key;
+            let service = rules[rule as usize].service.as_str();
+            let pair = ALTERNATIVES.iter().find(|pair| pair.contains(&service))?;
+            (0..).zip(rules).find_map(|(other, rule)| {
+                let is_other = rule.service != service && pair.contains(&rule.service.as_str());
+                (is_other && worked.contains(&(other, from, to))).then_some(other)
+            })
+        };
+        let list = failing.into_iter().map(|(key, tries)| Failed {
+            worked_instead: worked_instead(&key),
+            key,
+            tries,
+        });
+        Entries {
+            list: list.collect(),
+            kept_out,
+        }
+    }
+}
+
+/// Two hosts between which nothing succeeded under a rule.
+#[derive(Debug)]
+struct Failed {
+    key: Key,
+    tries: Tries,
+    /// The rule of the documented alternative under which something did.
+    worked_instead: Option<u32>,
+}
+
+/// What is failing.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    list: Vec<Failed>,
+    /// How many did not fit.
+    pub kept_out: u64,
+}
+
+impl Entries {
+    /// The time to live that those show who said no, or did not answer.
+    pub fn usual_ttls<Flows: Iterator<Item = Flow>>(
+        &self,
+        partitions: &Partitions<impl Fn(usize, HostFilter) -> Flows + Sync>,
+        threads: NonZero<usize>,
+    ) -> UsualTtls {
+        let tries = self.list.iter().map(|failed| &failed.tries.best);
+        let hosts = tries.map(|best| best.by.map_or(best.to, |by| by.address));
+        UsualTtls::of(hosts, partitions, threads)
+    }
+
+    /// The entries of the report.
+    pub fn report(self, rules: &[Rule], facts: &Facts<'_>) -> Vec<FailingFlow> {
+        self.list
             .into_iter()
-            .filter_map(|((rule, initiator, responder), tries)| {
+            .filter_map(|failed| {
+                let (rule, initiator, responder) = failed.key;
+                let tries = failed.tries;
                 Some(FailingFlow {
                     rule: rules[rule as usize].id.clone(),
                     protocol: tries.protocol,
@@ -140,14 +198,24 @@ impl Failing {
                     },
                     state: tries.state,
                     cause: tries.best.cause()?,
-                    by: tries.best.by,
+                    by: facts.refuser(&tries.best),
+                    worked_instead: failed
+                        .worked_instead
+                        .map(|rule| rules[rule as usize].id.clone()),
+                    explanation: sentence(&facts.refusal(&tries.best)),
                     flows: tries.tally.count.flows,
                     first: tries.tally.count.first,
                     last: tries.tally.count.last,
                     frames: tries.tally.samples().to_vec(),
                 })
             })
-            .collect();
-        (entries, kept_out)
+            .collect()
     }
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    let letters = first.into_iter().chain(letters);
+    letters.chain(['.']).collect()
 }

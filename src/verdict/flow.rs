@@ -8,6 +8,8 @@ use super::background;
 use super::dhcp::Dhcp;
 use super::ends::{EndLookup, Ends};
 use super::facts::{Directed, Facts, Proofs, Seen};
+use super::shares::Shares;
+use super::ttls::UsualTtls;
 use super::{Basis, Reason, Verdict};
 use crate::evidence::RpcBasis;
 use crate::flow::{Flow, InitiatorBasis};
@@ -163,6 +165,14 @@ impl<'a> Judge<'a> {
     /// Takes note of what all flows say about others.
     pub(super) fn add_seen(&mut self, seen: Seen) {
         Arc::make_mut(&mut self.facts).add(seen);
+    }
+
+    /// Takes note of what no single flow tells: the time to live of hosts about which failing flows
+    /// ask, and what clients opened on distribution points.
+    pub(super) fn add_told(&mut self, usual: UsualTtls, shares: Shares) {
+        let facts = Arc::make_mut(&mut self.facts);
+        facts.usual_ttls = usual;
+        facts.shares = shares;
     }
 
     /// Whether the last verdict asked what other flows say. It does or does not whatever those

@@ -21,11 +21,14 @@ mod holders;
 mod nearest;
 mod port_set;
 mod reason;
+mod refusal;
 mod required;
 mod requirement;
 mod scenario;
+mod shares;
 mod step;
 mod tally;
+mod ttls;
 mod workers;
 
 pub use accept::Accepted;
@@ -40,6 +43,7 @@ pub use explain::Explanation;
 pub use facts::{Directed, Proofs};
 pub use flow::{FlowVerdict, Judge, Orientation, Strictness};
 pub use reason::{Basis, Hindrance, Reason, RequirementCause, RequirementState, Verdict};
+pub use refusal::{Certainty, Refusal, RefusalMessage, Refuser};
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use crate::net::Position;
 use crate::policy::{Direction, Party, Policy, RoleSet, Rule};
 
 /// Services of which either satisfies: by configuration, a site uses one or the other.
-const ALTERNATIVES: [[&str; 2]; 2] = [["http", "https"], ["ldap", "ldaps"]];
+pub(super) const ALTERNATIVES: [[&str; 2]; 2] = [["http", "https"], ["ldap", "ldaps"]];
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
@@ -275,7 +275,7 @@ impl Wanted {
             return said(
                 RequirementState::Failed,
                 attempt.cause(),
-                self.about(judge, &failure(&attempt)),
+                self.about(judge, &failure(judge, &attempt)),
                 Some(attempt.at),
             );
         }
@@ -307,17 +307,13 @@ impl Wanted {
 }
 
 /// How the best of several attempts failed.
-pub(super) fn failure(attempt: &Attempt) -> String {
+pub(super) fn failure(judge: &Judge<'_>, attempt: &Attempt) -> String {
     if attempt.is_one_sided() {
         return "joined mid-stream, and only one side of it was captured: nothing came back, or it \
                 came another way"
             .to_owned();
     }
-    let meaning = attempt.cause().map_or("", RequirementCause::meaning);
-    let by = attempt.by.map_or_else(String::new, |(address, ttl)| {
-        format!(" (sent by {address}, TTL {ttl})")
-    });
-    format!("tried, never successful: {meaning}{by}")
+    format!("tried, never successful: {}", judge.facts.refusal(attempt))
 }
 
 /// Why nothing was seen of any of several rules: the most visible one tells.

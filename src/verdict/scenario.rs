@@ -283,7 +283,7 @@ impl Wanted<'_> {
             number += 1;
             let (machine, began) = run?;
             let slot = self.seen.get(&(machine, number - 1))?;
-            slot.standing(step, began)
+            slot.standing(judge, step, began)
         };
         let name = host.map(|host| host.to_string());
         self.judge(judge, holders, (name, host), step, entries);

@@ -120,14 +120,14 @@ impl Slot {
     }
 
     /// How the step stands; `None` where nothing was seen of it that counts.
-    pub fn standing(&self, step: &Step, began: Began) -> Option<Standing> {
+    pub fn standing(&self, judge: &Judge<'_>, step: &Step, began: Began) -> Option<Standing> {
         let (state, shown, text) = self.judged(step, began)?;
         let failed = shown.filter(|_| state == RequirementState::Failed);
         Some(Standing {
             state,
             cause: failed.and_then(|attempt| attempt.cause()),
             explanation: match failed {
-                Some(attempt) => failure(&attempt),
+                Some(attempt) => failure(judge, &attempt),
                 None => text.to_owned(),
             },
             at: shown.map(|attempt| attempt.at),

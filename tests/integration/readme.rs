@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use assert_cmd::Command;
-use portolan::verdict::Reason;
+use portolan::verdict::{DIAGNOSES, Reason};
 
 fn readme() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
@@ -63,16 +63,38 @@ fn transcripts_are_what_the_program_prints() {
     }
 }
 
-#[test]
-fn the_table_of_reasons_is_that_of_the_code() {
-    let readme = readme();
-    let rows: Vec<Vec<&str>> = readme
+/// The rows of the table whose heading begins so, cell by cell.
+fn table<'a>(readme: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
+    readme
         .lines()
-        .skip_while(|line| !line.starts_with("| reason | meaning |"))
+        .skip_while(|line| !line.starts_with(heading))
         .skip(2)
         .take_while(|line| line.starts_with('|'))
         .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect()
+}
+
+#[test]
+fn the_table_of_diagnoses_is_that_of_the_code() {
+    let readme = readme();
+    let rows = table(&readme, "| diagnosis | meaning | advice |");
+    let expected: Vec<[String; 3]> = DIAGNOSES
+        .iter()
+        .map(|kind| {
+            [
+                format!("`{}`", kind.code),
+                kind.meaning.into(),
+                kind.advice.into(),
+            ]
+        })
         .collect();
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn the_table_of_reasons_is_that_of_the_code() {
+    let readme = readme();
+    let rows = table(&readme, "| reason | meaning |");
     let expected: Vec<[String; 2]> = Reason::ALL
         .iter()
         .map(|reason| [format!("`{}`", reason.code()), reason.meaning().to_owned()])

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use portolan::config::Source;
-use portolan::flow::{Flow, IcmpKinds, InitiatorBasis, State};
+use portolan::flow::{Flow, IcmpKinds, InitiatorBasis, State, Ttls};
 use portolan::net::{Endpoint, Position, Protocol, Timestamp};
 use portolan::policy::{Direction, Kind, Party, Policy, RoleId, RoleSet, Rule, RuleProtocol};
 use portolan::site::{LoadedSite, Site};
@@ -291,6 +291,8 @@ fn flow(protocol: RuleProtocol, from: IpAddr, to: IpAddr, port: u16, second: i64
         responder_packets: 1,
         initiator_bytes: 60,
         responder_bytes: 60,
+        initiator_ttls: Ttls::default(),
+        responder_ttls: Ttls::default(),
         connections: 1,
         state,
         handshake_completed: protocol == Protocol::Tcp,

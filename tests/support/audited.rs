@@ -42,7 +42,7 @@ pub fn verdict(loaded: &LoadedSite, observation: &Observation, evidence: &Eviden
         Strictness::Normal,
         &Partitions {
             count: observation.flow_partitions(),
-            flows: |partition| observation.flows_of(partition, &services),
+            flows: |partition, of| observation.flows_of(partition, of, &services),
         },
         NonZero::<usize>::MIN,
     )

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::*;
+use crate::flow::facts::Ttls;
 use crate::flow::key::SidedPosition;
 use crate::net::{Endpoint, FiveTuple, Timestamp};
 
@@ -36,6 +37,8 @@ fn key(source: (u32, u16), to: (u32, u16)) -> (FlowKey, Side) {
 fn packet(number: u64, side: Side) -> FlowFacts<'static> {
     let mut packets = [0; 2];
     packets[side.index()] = 1;
+    let mut ttls = [Ttls::default(); 2];
+    ttls[side.index()].add(60 + (number % 60) as u8, false);
     FlowFacts {
         first: SidedPosition {
             at: Position::new(Timestamp(number as i64), 0, number),
@@ -45,6 +48,7 @@ fn packet(number: u64, side: Side) -> FlowFacts<'static> {
         last: Timestamp(number as i64),
         packets,
         bytes: packets.map(|count| count * 60),
+        ttls,
         opening: None,
         further: &[],
         vlan: None,
@@ -121,6 +125,7 @@ fn an_answer_belongs_to_what_was_asked() {
     for view in views {
         assert_eq!(view.responder.port, 60_000);
         assert_eq!(view.facts.packets, [1, 2]);
+        assert_eq!(view.facts.ttls.map(|ttls| ttls.others), [61, 63]);
     }
     let (unknown, side) = key((1, 50_001), (9, 60_000));
     assert!(!folded.add_existing(&unknown, &packet(4, side)));

@@ -1,4 +1,4 @@
-//! Flows in a part file: some 40 bytes each.
+//! Flows in a part file: some 45 bytes each.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::budget::Budget;
 use super::container::Records;
 use super::error::PartFileError;
 use super::wire::{Before, Places, WireKey, WirePosition, side};
-use crate::flow::{FlowFacts, FlowKey, FlowTable, IcmpKinds, Opening, Side, SidedPosition};
+use crate::flow::{FlowFacts, FlowKey, FlowTable, IcmpKinds, Opening, Side, SidedPosition, Ttls};
 use crate::net::{Protocol, Timestamp};
 
 /// Largest VLAN identifier, IEEE 802.1Q.
@@ -25,6 +25,8 @@ pub(super) struct WireFlow {
     lasts: u64,
     packets: [u64; 2],
     bytes: [u64; 2],
+    /// Time to live of resets and of other packets, by side.
+    ttls: [[u8; 2]; 2],
     /// Sequence number of the opening.
     opening: u32,
     /// Boxed, as it makes all records large that hardly any needs.
@@ -98,6 +100,7 @@ pub(super) fn write(before: &mut Before, key: FlowKey, flow: &FlowFacts<'_>) -> 
         lasts: since_first(flow.last),
         packets: flow.packets,
         bytes: flow.bytes,
+        ttls: flow.ttls.map(|ttls| [ttls.resets, ttls.others]),
         opening: opening.map_or(0, |opening| opening.sequence),
         rare: (rare != WireRare::default()).then(|| Box::new(rare)),
     }
@@ -159,6 +162,7 @@ pub(super) fn read<'f>(
         last: later(wire.lasts)?,
         packets: wire.packets,
         bytes: wire.bytes,
+        ttls: wire.ttls.map(|[resets, others]| Ttls { resets, others }),
         opening: has(Flags::HAS_OPENING)
             .then(|| Opening::new(side(has(Flags::OPENING_IS_HIGH)), wire.opening)),
         further,
@@ -173,6 +177,10 @@ pub(super) fn read<'f>(
     let possible = wire.flags & !Flags::ALL == 0
         && facts.seen & !kinds == 0
         && facts.packets[facts.first.side.index()] > 0
+        && facts.ttls.iter().zip(facts.packets).all(|(ttls, packets)| {
+            (packets > 0 || *ttls == Ttls::default())
+                && (ttls.resets == 0 || key.protocol() == Protocol::Tcp)
+        })
         && facts
             .opened
             .is_none_or(|opened| opened.at >= at && opened.at.time <= facts.last)

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::container::repaired;
 use super::{Merging, PartFile, PartFileError, fuzz_part};
 use crate::flow::{
-    FlowFacts, FlowTable, FoldedFacts, Folding, Ports, Side, SidedPosition, Sketch, Spread,
+    FlowFacts, FlowTable, FoldedFacts, Folding, Ports, Side, SidedPosition, Sketch, Spread, Ttls,
 };
 use crate::net::{Endpoint, Position, Protocol, Timestamp};
 use crate::observation::{Part, Piece, Window};
@@ -36,6 +36,10 @@ fn fold(part: &mut Part, protocol: Protocol, ends: [Endpoint; 2], packets: u64, 
         at: Position::new(Timestamp(6), 0, 4),
         side: Side::Low,
     };
+    let ttls = Ttls {
+        resets: if protocol == Protocol::Tcp { 254 } else { 0 },
+        others: 126,
+    };
     part.flows.restore_folded(&FoldedFacts {
         protocol,
         initiator: ends[0],
@@ -46,6 +50,7 @@ fn fold(part: &mut Part, protocol: Protocol, ends: [Endpoint; 2], packets: u64, 
             last: Timestamp(77),
             packets: [packets, 0],
             bytes: [packets * 60, 0],
+            ttls: [ttls, Ttls::default()],
             opening: None,
             further: &[],
             vlan: Some(7),

@@ -130,6 +130,10 @@ pub struct Failing {
     pub cause: &'static str,
     /// Who said no.
     pub by: Option<Refuser>,
+    /// A sentence on who said no.
+    pub explanation: String,
+    /// Rule of the documented alternative by which the same hosts succeeded.
+    pub worked_instead: Option<String>,
     /// How many flows.
     pub flows: u64,
     /// First packet.
@@ -161,6 +165,12 @@ pub struct Refuser {
     pub address: String,
     /// Time to live of its packet: how far away it is.
     pub ttl: u8,
+    /// Time to live that other packets of the address show; null where none was seen.
+    pub usual_ttl: Option<u8>,
+    /// What the packet says: `TCP reset`, or the name of the ICMP error.
+    pub message: String,
+    /// `certain` or `likely`, where the packet gives away that something in between said no.
+    pub in_between: Option<&'static str>,
 }
 
 impl Failing {
@@ -177,10 +187,15 @@ impl Failing {
             },
             state: flow.state.code(),
             cause: flow.cause.code(),
-            by: flow.by.map(|(address, ttl)| Refuser {
-                address: address.to_string(),
-                ttl,
+            by: flow.by.map(|by| Refuser {
+                address: by.refusal.address.to_string(),
+                ttl: by.refusal.ttl,
+                usual_ttl: by.usual_ttl,
+                message: by.refusal.message.to_string(),
+                in_between: by.in_between.map(verdict::Certainty::code),
             }),
+            explanation: line(&flow.explanation),
+            worked_instead: flow.worked_instead.as_deref().map(line),
             flows: flow.flows,
             first: time(flow.first),
             frames: places.frames(&flow.frames),

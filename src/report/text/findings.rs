@@ -163,10 +163,7 @@ fn failing_entry(pen: &mut Pen<'_>, flow: &Failing) -> io::Result<()> {
             (Ink::Strong, &flow.responder.address),
         ],
     )?;
-    if let Some(by) = &flow.by {
-        let text = format!("{} (TTL {})", by.address, by.ttl);
-        pen.labelled(BODY, VALUES, "by", &[(Ink::Plain, &text)])?;
-    }
+    pen.words(BODY, BODY, &[(Ink::Plain, &flow.explanation)])?;
     let seen = format!(
         "{}, first {}",
         count(flow.flows, "flow"),
@@ -174,6 +171,9 @@ fn failing_entry(pen: &mut Pen<'_>, flow: &Failing) -> io::Result<()> {
     );
     pen.labelled(BODY, VALUES, "seen", &[(Ink::Plain, &seen)])?;
     look_at(pen, &frames(&flow.frames))?;
+    if let Some(rule) = &flow.worked_instead {
+        pen.labelled(BODY, VALUES, "instead", &[(Ink::Plain, rule)])?;
+    }
     pen.labelled(BODY, VALUES, "rule", &[(Ink::Plain, &flow.rule)])
 }
 

@@ -9,6 +9,7 @@ use crate::observation::CaptureRecord;
 use crate::policy::Trigger;
 use crate::verdict::boot::{Booting, first_missing};
 use crate::verdict::diagnosis::diagnose;
+use crate::verdict::failing;
 use crate::verdict::finding::MAX_ENTRIES;
 use crate::verdict::holders::Holders;
 use crate::verdict::required::Required;
@@ -19,10 +20,17 @@ use crate::verdict::{
 };
 
 impl Sums<'_> {
-    pub fn finish(self, judge: &Judge<'_>, counted: Counted, threads: NonZero<usize>) -> Audit {
+    pub fn finish(
+        self,
+        judge: &Judge<'_>,
+        counted: Counted,
+        failing: failing::Entries,
+        threads: NonZero<usize>,
+    ) -> Audit {
         let holders = Holders::new(judge.site, &judge.policy.roles);
         let folded = self.findings.finish();
-        let (failing, failing_out) = self.failing.finish(&judge.policy.rules, MAX_ENTRIES);
+        let failing_out = failing.kept_out;
+        let failing = failing.report(&judge.policy.rules, &judge.facts);
         let mut required = Required::default();
         self.requirements.finish(judge, &holders, &mut required);
         self.scenarios.finish(judge, &holders, &mut required);

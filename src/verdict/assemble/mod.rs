@@ -11,9 +11,10 @@ use std::num::NonZero;
 
 use self::sums::Sums;
 use self::walk::Walk;
+use super::finding::MAX_ENTRIES;
 use super::{Audit, AuditLimit, Judge, Loss, Proofs, Strictness, workers};
 use crate::decode::{LinkProtocol, Undecoded};
-use crate::flow::Flow;
+use crate::flow::{Flow, HostFilter};
 use crate::observation::CaptureRecord;
 use crate::policy::Policy;
 use crate::site::Site;
@@ -45,7 +46,7 @@ pub struct Counted {
 pub struct Partitions<F> {
     /// How many there are.
     pub count: usize,
-    /// Gives the flows of one, as often as it is asked.
+    /// Gives the flows of one, as often as it is asked: at least those of the hosts of a filter.
     pub flows: F,
 }
 
@@ -56,7 +57,7 @@ pub fn judge<Flows: Iterator<Item = Flow>>(
     proofs: Proofs<'_>,
     counted: Counted,
     strictness: Strictness,
-    partitions: &Partitions<impl Fn(usize) -> Flows + Sync>,
+    partitions: &Partitions<impl Fn(usize, HostFilter) -> Flows + Sync>,
     threads: NonZero<usize>,
 ) -> Audit {
     let mut judge = Judge::new(policy, site, proofs, strictness);
@@ -64,7 +65,7 @@ pub fn judge<Flows: Iterator<Item = Flow>>(
         partitions.count,
         threads,
         || Walk::new(&judge),
-        |walk, partition| walk.partition(partition, (partitions.flows)(partition)),
+        |walk, partition| walk.partition(partition, (partitions.flows)(partition, HostFilter::ALL)),
         Walk::merge,
     );
     judge.add_seen(walked.seen);
@@ -75,7 +76,7 @@ pub fn judge<Flows: Iterator<Item = Flow>>(
             threads,
             || (judge.clone(), Sums::new(&judge)),
             |(judge, sums), index| {
-                for flow in (partitions.flows)(walked.again[index]) {
+                for flow in (partitions.flows)(walked.again[index], HostFilter::ALL) {
                     let judged = judge.verdict(&flow);
                     if judge.rests_on_others() {
                         sums.add(judge, &judged);
@@ -90,5 +91,8 @@ pub fn judge<Flows: Iterator<Item = Flow>>(
         let judged = judge.verdict(flow);
         sums.add(&judge, &judged);
     }
-    sums.finish(&judge, counted, threads)
+    let failing = std::mem::take(&mut sums.failing).finish(&policy.rules, MAX_ENTRIES);
+    let usual = failing.usual_ttls(partitions, threads);
+    judge.add_told(usual, std::mem::take(&mut sums.shares));
+    sums.finish(&judge, counted, failing, threads)
 }

@@ -9,6 +9,7 @@ use crate::verdict::failing::Failing;
 use crate::verdict::finding::Findings;
 use crate::verdict::requirement::Requirements;
 use crate::verdict::scenario::Scenarios;
+use crate::verdict::shares::Shares;
 use crate::verdict::tally::Count;
 use crate::verdict::{Accepted, Basis, FlowVerdict, Judge, Totals, Verdict};
 
@@ -18,6 +19,7 @@ pub(super) struct Sums<'a> {
     pub one_sided_flows: u64,
     pub findings: Findings,
     pub failing: Failing,
+    pub shares: Shares,
     pub background: BTreeMap<&'static str, BackgroundCount>,
     pub exceptions: Vec<ExceptionCount>,
     pub rules: Vec<Count>,
@@ -66,6 +68,7 @@ impl<'a> Sums<'a> {
             one_sided_flows: 0,
             findings: Findings::default(),
             failing: Failing::default(),
+            shares: Shares::new(judge),
             background: BTreeMap::new(),
             exceptions: vec![ExceptionCount::default(); judge.site.accept.len()],
             rules: vec![Count::default(); rules.len()],
@@ -115,6 +118,7 @@ impl<'a> Sums<'a> {
         let Some(strongest) = judged.rules.first() else {
             return;
         };
+        self.shares.add(judged);
         let flow = &judged.by_rule();
         let nobody = match self.answering[*strongest as usize] {
             Answering::Responder => false,
@@ -162,6 +166,7 @@ impl<'a> Sums<'a> {
         self.one_sided_flows += other.one_sided_flows;
         self.findings.merge(other.findings);
         self.failing.merge(other.failing);
+        self.shares.merge(other.shares);
         for (kind, count) in other.background {
             self.background.entry(kind).or_default().merge(count);
         }

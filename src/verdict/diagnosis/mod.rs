@@ -1,8 +1,16 @@
 //! What the evidence says went wrong: misconfigurations that have a name, each told from the
 //! finished audit and from what the trackers found out. A diagnosis changes no verdict.
 
+mod dcom_through_nat;
+mod firewall_reset;
+mod found;
+mod http_in_place_of_https;
+mod other_site;
+mod rpc_ports_closed;
+mod smb_to_distribution_point;
 mod two_dhcp_servers;
 
+use self::found::{found_by, listed, service};
 use super::{Audit, Diagnosis, Judge};
 use crate::net::Position;
 
@@ -19,7 +27,15 @@ pub struct DiagnosisKind {
 }
 
 /// Every kind, in the order of the report: one file each.
-pub const KINDS: &[DiagnosisKind] = &[two_dhcp_servers::KIND];
+pub const KINDS: &[DiagnosisKind] = &[
+    two_dhcp_servers::KIND,
+    firewall_reset::KIND,
+    rpc_ports_closed::KIND,
+    dcom_through_nat::KIND,
+    http_in_place_of_https::KIND,
+    smb_to_distribution_point::KIND,
+    other_site::KIND,
+];
 
 /// Cases told of each kind; the rest is left out, as they are alike.
 const MAX_CASES: usize = 1000;

@@ -118,7 +118,7 @@ fn what_is_not_ip_is_counted_by_kind() {
         Strictness::Normal,
         &Partitions {
             count: 0,
-            flows: |_| std::iter::empty(),
+            flows: |_, _| std::iter::empty(),
         },
         NonZero::<usize>::MIN,
     );

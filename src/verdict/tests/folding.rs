@@ -210,7 +210,7 @@ fn audit_parted(loaded: &LoadedSite, flows: &[Flow], parts: &[usize], threads: u
         Strictness::Normal,
         &Partitions {
             count,
-            flows: |partition: usize| partitions[partition].iter().copied(),
+            flows: |partition: usize, _| partitions[partition].iter().copied(),
         },
         NonZero::new(threads).expect("at least one thread"),
     )

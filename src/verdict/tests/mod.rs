@@ -18,7 +18,7 @@ use crate::config::Source;
 use crate::evidence::{
     JoinedTransfer, LearnedEndpoint, RpcBasis, Transfer, TransferOperation, TransferOutcome,
 };
-use crate::flow::{Flow, IcmpKinds, InitiatorBasis, State};
+use crate::flow::{Flow, IcmpKinds, InitiatorBasis, State, Ttls};
 use crate::net::{Endpoint, Position, Protocol, Timestamp};
 use crate::payload::Text;
 use crate::site::{LoadedSite, Site};
@@ -77,6 +77,8 @@ fn flow(protocol: Protocol, initiator: &str, responder: &str) -> Flow {
         responder_packets: 2,
         initiator_bytes: 200,
         responder_bytes: 200,
+        initiator_ttls: Ttls::default(),
+        responder_ttls: Ttls::default(),
         connections: 1,
         state: if tcp {
             State::Established
@@ -140,7 +142,7 @@ fn audit(loaded: &LoadedSite, proofs: Proofs<'_>, flows: &[Flow]) -> Audit {
         Strictness::Normal,
         &Partitions {
             count: 1,
-            flows: |_| flows.iter().copied(),
+            flows: |_, _| flows.iter().copied(),
         },
         NonZero::<usize>::MIN,
     )

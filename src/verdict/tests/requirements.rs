@@ -210,7 +210,9 @@ fn failing_flows_fold_by_rule_and_hosts() {
     };
     assert_eq!(entry.rule, "BKMK_PortsClient-MP/https/tcp");
     assert_eq!(entry.cause, RequirementCause::Unreachable);
-    assert_eq!(entry.by, Some((error.sender, 254)));
+    let by = entry.by.expect("an ICMP error");
+    assert_eq!((by.refusal.address, by.refusal.ttl), (error.sender, 254));
+    assert_eq!(by.in_between, Some(Certainty::Certain));
     assert_eq!((entry.flows, entry.port), (2, Some(443)));
 }
 

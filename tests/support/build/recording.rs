@@ -1,10 +1,11 @@
 //! A capture in the making: frames, and the clock that stamps them.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use super::ip::packet;
+use super::ip::{Ip, packet};
 use super::link::Link;
-use super::transport::{ICMP, ICMPV6, Segment, TCP, UDP, echo, icmp_unreachable, tcp, udp};
+use super::transport::{ICMP, ICMPV6, Segment, TCP, UDP, echo, flags, icmp_error, tcp, udp};
 
 /// Time between two frames where nothing else is said: half a millisecond.
 const TICK_NS: i64 = 500_000;
@@ -26,6 +27,8 @@ pub struct Recording {
     pub link: Link,
     pub now_ns: i64,
     pub records: Vec<Record>,
+    /// Time to live by sender, as seen where the capture is made; 64 where it is not said.
+    pub ttls: BTreeMap<IpAddr, u8>,
 }
 
 impl Recording {
@@ -35,6 +38,7 @@ impl Recording {
             link,
             now_ns: 1_614_585_600_000_000_000,
             records: Vec::new(),
+            ttls: BTreeMap::new(),
         }
     }
 
@@ -59,11 +63,11 @@ impl Recording {
     }
 
     pub fn tcp(&mut self, from: SocketAddr, to: SocketAddr, segment: Segment<'_>) {
-        self.packet(&packet(from.ip(), to.ip(), TCP, &tcp(from, to, segment)));
+        self.ip(from.ip(), to.ip(), TCP, &tcp(from, to, segment));
     }
 
     pub fn udp(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
-        self.packet(&packet(from.ip(), to.ip(), UDP, &udp(from, to, payload)));
+        self.ip(from.ip(), to.ip(), UDP, &udp(from, to, payload));
     }
 
     /// A question and its answer.
@@ -82,18 +86,54 @@ impl Recording {
     /// An ICMP message made by `encode`.
     pub fn icmp(&mut self, from: IpAddr, to: IpAddr, message: &[u8]) {
         let protocol = if from.is_ipv4() { ICMP } else { ICMPV6 };
-        self.packet(&packet(from, to, protocol, message));
+        self.ip(from, to, protocol, message);
+    }
+
+    fn ip(&mut self, from: IpAddr, to: IpAddr, protocol: u8, payload: &[u8]) {
+        let mut packet = Ip::new(from, to, protocol, payload);
+        if let Some(ttl) = self.ttls.get(&from) {
+            packet.ttl = *ttl;
+        }
+        self.packet(&packet.encode());
+    }
+
+    /// Adds what `add` does, with that time to live in what `sender` sends.
+    pub fn with_ttl(&mut self, sender: IpAddr, ttl: u8, add: impl FnOnce(&mut Self)) {
+        let usual = self.ttls.insert(sender, ttl);
+        add(self);
+        match usual {
+            Some(usual) => self.ttls.insert(sender, usual),
+            None => self.ttls.remove(&sender),
+        };
     }
 
     /// `reporter` answers a UDP datagram with "port unreachable".
     pub fn udp_unreachable(&mut self, from: SocketAddr, to: SocketAddr, reporter: IpAddr) {
         let datagram = packet(from.ip(), to.ip(), UDP, &udp(from, to, b"anyone?"));
         self.packet(&datagram);
-        self.icmp(
-            reporter,
-            from.ip(),
-            &icmp_unreachable(reporter, from.ip(), &datagram),
-        );
+        let said = if from.is_ipv4() { (3, 3) } else { (1, 4) };
+        self.icmp_error(reporter, from.ip(), said, &datagram);
+    }
+
+    /// `reporter` answers an opening with an ICMP error of this type and code.
+    pub fn tcp_unreachable(
+        &mut self,
+        from: SocketAddr,
+        to: SocketAddr,
+        reporter: IpAddr,
+        said: (u8, u8),
+    ) {
+        let syn = Segment {
+            flags: flags::SYN,
+            ..Segment::default()
+        };
+        self.tcp(from, to, syn);
+        let quoted = packet(from.ip(), to.ip(), TCP, &tcp(from, to, syn));
+        self.icmp_error(reporter, from.ip(), said, &quoted);
+    }
+
+    fn icmp_error(&mut self, from: IpAddr, to: IpAddr, (kind, code): (u8, u8), quoted: &[u8]) {
+        self.icmp(from, to, &icmp_error(from, to, kind, code, quoted));
     }
 
     /// Cuts every frame so far to `snaplen` bytes.

@@ -84,9 +84,14 @@ pub fn echo(from: IpAddr, to: IpAddr, reply: bool, sequence: u16) -> Vec<u8> {
 
 /// Destination unreachable, port unreachable, quoting the first bytes of `packet`.
 pub fn icmp_unreachable(from: IpAddr, to: IpAddr, packet: &[u8]) -> Vec<u8> {
+    let (kind, code) = if from.is_ipv4() { (3, 3) } else { (1, 4) };
+    icmp_error(from, to, kind, code, packet)
+}
+
+/// An ICMP or ICMPv6 error, quoting the first bytes of `packet`.
+pub fn icmp_error(from: IpAddr, to: IpAddr, kind: u8, code: u8, packet: &[u8]) -> Vec<u8> {
     let mut body = vec![0; 4];
     body.extend(&packet[..packet.len().min(48)]);
-    let (kind, code) = if from.is_ipv4() { (3, 3) } else { (1, 4) };
     icmp(from, to, kind, code, &body)
 }
 
