@@ -78,7 +78,7 @@ pub enum Trigger {
     Failing,
     /// Diagnoses.
     Diagnosis,
-    /// Packets or sides that the capture lacks.
+    /// Packets or sides that the capture lacks. Duplicates are none.
     Loss,
     /// Exceptions that flows matched after their date.
     Expired,
@@ -125,7 +125,7 @@ impl Trigger {
             Self::Diagnosis => !audit.diagnoses.is_empty(),
             Self::Loss => {
                 audit.loss.kernel_drops.is_some_and(|drops| drops > 0)
-                    || audit.loss.sequence_gaps.is_some_and(|gaps| gaps > 0)
+                    || audit.loss.sequence_gaps > 0
                     || audit.loss.snaplen_cut > 0
                     || audit.loss.one_sided_flows > 0
             }

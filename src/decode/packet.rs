@@ -46,6 +46,8 @@ pub struct Packet<'a> {
     pub destination: IpAddr,
     /// Time to live, or hop limit.
     pub ttl: u8,
+    /// IPv4 identification; 0 where there is none, as in IPv6.
+    pub identification: u16,
     /// Outermost VLAN identifier, where the frame was tagged.
     pub vlan: Option<u16>,
     /// Where it stands in a fragmented datagram; `None` where it is whole.
@@ -102,6 +104,8 @@ pub enum Transport<'a> {
         acknowledgment: u32,
         /// Control bits.
         flags: TcpFlags,
+        /// Checksum, as sent; `None` where the header is cut before it.
+        checksum: Option<u16>,
         /// Captured bytes after the header.
         payload: &'a [u8],
         /// Bytes after the header on the wire.
@@ -113,6 +117,8 @@ pub enum Transport<'a> {
         source_port: u16,
         /// Receiver's port.
         destination_port: u16,
+        /// Checksum, as sent; `None` where the header is cut before it.
+        checksum: Option<u16>,
         /// Captured bytes after the header.
         payload: &'a [u8],
         /// Bytes after the header of the whole datagram.

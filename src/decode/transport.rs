@@ -55,6 +55,7 @@ fn tcp<'a>(body: Body<'a>, header: &TcpHeaderSlice<'a>) -> Transport<'a> {
         sequence: header.sequence_number(),
         acknowledgment: header.acknowledgment_number(),
         flags: TcpFlags(bytes[13]),
+        checksum: Some(header.checksum()),
         payload,
         payload_length: body.length.saturating_sub(bytes.len()).max(payload.len()) as u32,
     }
@@ -91,6 +92,10 @@ fn cut_tcp(body: Body<'_>) -> Result<Transport<'_>, Undecoded> {
         sequence: word(4),
         acknowledgment: word(8),
         flags: TcpFlags(body.data.get(13).copied().unwrap_or(0)),
+        checksum: body
+            .data
+            .get(16..18)
+            .map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]])),
         payload: &[],
         payload_length: body.length.saturating_sub(header_length) as u32,
     })
@@ -110,6 +115,7 @@ fn udp<'a>(body: Body<'a>, header: &UdpHeaderSlice<'a>) -> Transport<'a> {
     Transport::Udp {
         source_port: header.source_port(),
         destination_port: header.destination_port(),
+        checksum: Some(header.checksum()),
         payload: payload.get(..payload_length).unwrap_or(payload),
         payload_length: payload_length as u32,
     }
@@ -131,6 +137,7 @@ fn cut_udp(body: Body<'_>) -> Result<Transport<'_>, Undecoded> {
     Ok(Transport::Udp {
         source_port: u16::from_be_bytes([ports[0], ports[1]]),
         destination_port: u16::from_be_bytes([ports[2], ports[3]]),
+        checksum: None,
         payload: &[],
         payload_length: body.length.saturating_sub(8) as u32,
     })

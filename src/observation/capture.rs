@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::continuity::{Continuity, Directions};
 use crate::capture::LinkType;
 use crate::net::{Position, Timestamp};
 
@@ -26,6 +27,8 @@ pub struct CaptureRecord {
     pub last: Option<Timestamp>,
     /// Packets that the capturing kernel or interface dropped, where the file says so.
     pub kernel_drops: Option<u64>,
+    /// What its packets say of its loss.
+    pub continuity: Continuity,
     /// Why it was not read to its end, where, and what to do.
     pub problem: Option<String>,
 }
@@ -50,12 +53,15 @@ impl CaptureRecord {
 }
 
 /// A capture file, or a piece of one, as it stands in a part.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct CapturePiece {
     pub(super) order: Order,
     pub(super) record: CaptureRecord,
     /// Number of its last frame: more than packets where Wireshark numbers other blocks too.
     pub(super) frames: u64,
+    /// What the pieces before and after it have to know of it; `None` where it is a whole capture
+    /// and the record says what came of it.
+    pub(super) directions: Option<Box<Directions>>,
 }
 
 /// Where a piece stands among all: captures by first packet, then name; pieces by offset.
@@ -66,7 +72,23 @@ pub(super) struct Order {
     pub(super) offset: u64,
 }
 
+/// As far as part files hold them: what waits for other pieces is not compared.
+impl PartialEq for CapturePiece {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.order, &self.record, self.frames) == (&other.order, &other.record, other.frames)
+    }
+}
+
+impl Eq for CapturePiece {}
+
 impl CapturePiece {
+    /// Says that no other piece of the capture is to come: what only those need is dropped.
+    pub(super) fn seal(&mut self) {
+        if let Some(mut directions) = self.directions.take() {
+            self.record.continuity.add(directions.continuity());
+        }
+    }
+
     pub(super) fn is_of(&self, other: &Self) -> bool {
         (self.order.first, &self.order.source) == (other.order.first, &other.order.source)
     }
@@ -102,7 +124,7 @@ pub(super) fn place(placements: &[Placement], at: Position) -> Position {
     Position::new(at.time, piece.capture, piece.frames_before + at.frame())
 }
 
-/// Pieces joined into whole captures.
+/// Pieces joined into whole captures; none is missing.
 pub(super) fn join(pieces: Vec<CapturePiece>) -> (Vec<CapturePiece>, Vec<Placement>) {
     let mut captures: Vec<CapturePiece> = Vec::new();
     let mut placements = Vec::with_capacity(pieces.len());
@@ -112,6 +134,11 @@ pub(super) fn join(pieces: Vec<CapturePiece>) -> (Vec<CapturePiece>, Vec<Placeme
                 let frames_before = capture.frames;
                 capture.frames += piece.frames;
                 extend(&mut capture.record, piece.record);
+                match (&mut capture.directions, piece.directions) {
+                    (Some(before), Some(next)) => before.append(*next),
+                    (_, None) => {}
+                    (before, next) => *before = next,
+                }
                 placements.push(Placement {
                     capture: captures.len() - 1,
                     frames_before,
@@ -126,6 +153,7 @@ pub(super) fn join(pieces: Vec<CapturePiece>) -> (Vec<CapturePiece>, Vec<Placeme
             }
         }
     }
+    captures.iter_mut().for_each(CapturePiece::seal);
     (captures, placements)
 }
 
@@ -140,5 +168,6 @@ fn extend(capture: &mut CaptureRecord, next: CaptureRecord) {
         (Some(mine), Some(theirs)) => Some(mine.saturating_add(theirs)),
         (mine, theirs) => mine.or(theirs),
     };
+    capture.continuity.add(next.continuity);
     capture.problem = capture.problem.take().or(next.problem);
 }

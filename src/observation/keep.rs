@@ -46,6 +46,7 @@ pub(super) fn keep<'a>(packet: &Packet<'a>, time: Timestamp) -> Option<LogKind<'
             destination_port,
             payload,
             payload_length,
+            ..
         } => {
             let ports = [source_port, destination_port];
             // The first byte of TFTP is zero.

@@ -3,6 +3,7 @@
 //! finished [`Observation`] is what the later stages read.
 
 mod capture;
+mod continuity;
 mod fragment;
 mod keep;
 mod log;
@@ -13,6 +14,7 @@ mod seen;
 mod tests;
 
 pub use capture::CaptureRecord;
+pub use continuity::Continuity;
 pub use log::{LogEntries, LogEntry, LogKind, MAX_RUNS_PER_FLOW, TftpRun, TftpRunKind};
 pub use part::{Part, Piece, Window};
 #[doc(hidden)]

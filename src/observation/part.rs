@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use super::capture::{CapturePiece, CaptureRecord, Order, interleave, join, place};
+use super::continuity::{Continuity, Directions};
 use super::fragment::Fragments;
 use super::keep::keep;
 use super::log::{Log, LogKind};
@@ -79,6 +80,8 @@ pub struct Part {
     pub(super) total: Tally,
     pub(super) snaplen_cut: u64,
     last_link_type: Option<LinkType>,
+    /// Those of the piece, while frames are added.
+    directions: Option<Box<Directions>>,
 }
 
 impl Part {
@@ -89,6 +92,7 @@ impl Part {
             source: piece.source.clone(),
             offset: piece.offset,
         };
+        let begins = piece.offset == 0;
         let record = CaptureRecord {
             source: piece.source,
             format: piece.format,
@@ -99,6 +103,7 @@ impl Part {
             first: None,
             last: None,
             kernel_drops: None,
+            continuity: Continuity::default(),
             problem: None,
         };
         Self {
@@ -106,6 +111,7 @@ impl Part {
                 order,
                 record,
                 frames: 0,
+                directions: Some(Box::new(Directions::new(begins))),
             }],
             window,
             flows: FlowTable::bounded(max_flows),
@@ -117,9 +123,11 @@ impl Part {
     #[inline]
     pub fn add(&mut self, frames: &[Frame<'_>]) {
         self.count(frames);
+        self.directions = self.pieces[0].directions.take();
         for frame in frames {
             self.add_frame(frame);
         }
+        self.pieces[0].directions = self.directions.take();
         self.flows.settle();
     }
 
@@ -176,6 +184,10 @@ impl Part {
         if packet.fragment.is_some() || matches!(packet.transport, Transport::IcmpError(_)) {
             self.add_special(at, bytes, packet, judged);
         } else if judged {
+            // First, as most packets leave it soon: what it would read of them is not read then.
+            if let Some(directions) = &mut self.directions {
+                directions.add(at.time, packet);
+            }
             self.flows.add(at, bytes, packet);
         }
         if let Some(kept) = keep(packet, at.time) {
@@ -233,6 +245,12 @@ impl Part {
         let record = &mut piece.record;
         record.kernel_drops = kernel_drops;
         record.problem = problem;
+    }
+
+    /// Says that the part is a capture from its beginning to its end. What only its other pieces
+    /// would need is dropped then, and not kept until all parts are merged.
+    pub fn seal(&mut self) {
+        self.pieces[0].seal();
     }
 
     /// What both parts saw.
@@ -295,22 +313,26 @@ impl Part {
     /// The whole, once every part is merged: fragments laid at their flows, the log in time order.
     pub fn finish(mut self) -> Observation {
         let (captures, placements) = join(std::mem::take(&mut self.pieces));
+        let captures: Vec<_> = captures.into_iter().map(|piece| piece.record).collect();
+        let mut continuity = Continuity::default();
+        for capture in &captures {
+            continuity.add(capture.continuity);
+        }
         // Flows are many: their positions are placed as they are read.
         let in_capture = |at| place(&placements, at);
         self.errors.renumber(in_capture);
         self.errors_outside.renumber(in_capture);
         self.log.renumber(in_capture);
         self.log.settle();
-        let limits = self.limits();
+        let limits = self.limits(continuity);
         let without_first = self.fragments.settle(&mut self.flows);
         self.flows.mark_quoted(&self.errors);
         if without_first > 0 {
             self.undecoded
                 .insert(Undecoded::FragmentWithoutFirst, without_first);
         }
-        let captures = captures.into_iter();
         Observation {
-            captures: captures.map(|capture| capture.record).collect(),
+            captures,
             flows: self.flows,
             placements,
             errors: self.errors,
@@ -321,6 +343,7 @@ impl Part {
             undecoded: self.undecoded,
             total: self.total,
             snaplen_cut: self.snaplen_cut,
+            continuity,
             limits,
         }
     }
@@ -358,7 +381,7 @@ impl Part {
         self.log.renumber(&new);
     }
 
-    fn limits(&self) -> Vec<LimitReached> {
+    fn limits(&self, continuity: Continuity) -> Vec<LimitReached> {
         let limit = |limit, value, reached| LimitReached {
             limit,
             value,
@@ -371,6 +394,11 @@ impl Part {
                 "icmp-errors",
                 IcmpErrors::LIMIT,
                 self.errors.dropped() + self.errors_outside.dropped(),
+            ),
+            limit(
+                "followed-directions",
+                Directions::LIMIT as u64,
+                continuity.beyond,
             ),
             limit("folded-flows", FlowTable::FOLDED_LIMIT, folded_more),
             limit("log-bytes", Log::LIMIT, self.log.dropped),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::CaptureRecord;
 use super::capture::{Placement, place};
 use super::log::{LogEntries, Ordered};
+use super::{CaptureRecord, Continuity};
 use crate::decode::{LinkProtocol, Undecoded};
 use crate::flow::{Flow, FlowTable, HostFilter, IcmpErrorSeen, IcmpErrors, Resolver};
 use crate::net::{FiveTuple, ServicePorts, Timestamp};
@@ -57,6 +57,7 @@ pub struct Observation {
     pub(super) undecoded: BTreeMap<Undecoded, u64>,
     pub(super) total: Tally,
     pub(super) snaplen_cut: u64,
+    pub(super) continuity: Continuity,
     pub(super) limits: Vec<LimitReached>,
 }
 
@@ -145,6 +146,12 @@ impl Observation {
     /// Frames cut by the snaplen.
     pub fn snaplen_cut(&self) -> u64 {
         self.snaplen_cut
+    }
+
+    /// What the packets of all captures say of their loss. Captures are not compared with each
+    /// other.
+    pub fn continuity(&self) -> Continuity {
+        self.continuity
     }
 
     /// Bounds that were hit.

@@ -186,6 +186,9 @@ impl Work<'_> {
         if is_first {
             let drops = end.drops.total().filter(|_| next.is_none());
             part.close(end.frames, drops, end.problem.take());
+            if next.is_none() {
+                part.seal();
+            }
             done.parts.push(part);
         } else {
             end.part = Some(part);

@@ -30,6 +30,7 @@ pub fn observe_reader<R: Read>(
         reader.kernel_drops(),
         problem(reader, options),
     );
+    part.seal();
     part
 }
 
@@ -91,5 +92,6 @@ pub(super) fn unopened(name: &str, problem: String) -> Part {
     };
     let mut part = Part::new(piece, Window::default(), usize::MAX);
     part.close(0, None, Some(problem));
+    part.seal();
     part
 }

@@ -78,7 +78,10 @@ pub(crate) fn audit() -> Audit {
         },
         loss: Loss {
             kernel_drops: Some(12),
-            sequence_gaps: None,
+            sequence_gaps: 7,
+            duplicates: 20_411,
+            followed: 60_200,
+            not_followed: 900,
             snaplen_cut: 4,
             one_sided_flows: 3,
         },
@@ -231,6 +234,7 @@ fn captures() -> Vec<CaptureRecord> {
             first: Some(time(0)),
             last: Some(time(200)),
             kernel_drops: None,
+            continuity: Default::default(),
             problem: None,
         },
         CaptureRecord {
@@ -243,6 +247,7 @@ fn captures() -> Vec<CaptureRecord> {
             first: Some(time(3)),
             last: Some(time(7)),
             kernel_drops: None,
+            continuity: Default::default(),
             problem: Some(
                 "ends inside the record at byte 120,400; audit it with --accept-truncated if it \
                  was still being written"

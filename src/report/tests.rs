@@ -123,7 +123,7 @@ fn keys_are_those_of_the_contract() {
     );
     has(
         &report["loss"],
-        "kernel_drops sequence_gaps snaplen_cut one_sided_flows",
+        "kernel_drops sequence_gaps duplicates followed_packets snaplen_cut one_sided_flows",
     );
     has(&report["limits"][0], "limit value reached");
     let unexpected = &report["unexpected"][0];

@@ -91,7 +91,13 @@ pub struct Loss {
     /// Packets the capturing kernel or interface dropped.
     pub kernel_drops: Option<u64>,
     /// Gaps in TCP sequence numbers.
-    pub sequence_gaps: Option<u64>,
+    pub sequence_gaps: u64,
+    /// Packets captured more than once, their first copies not counted.
+    pub duplicates: u64,
+    /// TCP and UDP packets that were compared with those before them, for gaps and duplicates.
+    pub followed: u64,
+    /// Such packets that were not compared, for the bound on directions.
+    pub not_followed: u64,
     /// Packets cut by the snaplen.
     pub snaplen_cut: u64,
     /// TCP flows past their opening of which only one side was seen.

@@ -9,6 +9,7 @@ impl Counted {
     pub fn new(observation: &Observation, evidence: &Evidence) -> Self {
         let captures = observation.captures();
         let total = observation.total();
+        let continuity = observation.continuity();
         let icmp_errors = observation.icmp_errors();
         let while_reading = observation
             .limits()
@@ -31,7 +32,10 @@ impl Counted {
             icmp_errors: (icmp_errors.packets, icmp_errors.bytes),
             loss: Loss {
                 kernel_drops: kernel_drops(captures),
-                sequence_gaps: None,
+                sequence_gaps: continuity.sequence_gaps,
+                duplicates: continuity.duplicates,
+                followed: continuity.followed,
+                not_followed: continuity.beyond,
                 snaplen_cut: observation.snaplen_cut(),
                 one_sided_flows: 0,
             },

@@ -16,6 +16,7 @@ mod fixtures;
 mod flows;
 mod generated;
 mod hostile;
+mod loss;
 mod max_flows;
 mod merge;
 mod part_file;

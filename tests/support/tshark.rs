@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The fields asked for, in the order of [`Frame`]'s.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 17] = [
     "frame.len",
     "frame.encap_type",
     "frame.protocols",
@@ -24,6 +24,8 @@ const FIELDS: [&str; 15] = [
     "tcp.dstport",
     "udp.srcport",
     "udp.dstport",
+    "tcp.analysis.lost_segment",
+    "tcp.flags.syn",
 ];
 
 /// Stands for a link that tshark has no number for.
@@ -40,6 +42,9 @@ pub type Flows = BTreeMap<(u8, SocketAddr, SocketAddr), Counts>;
 pub struct Witness {
     pub frames: u64,
     pub flows: Flows,
+    /// Segments before which tshark says that one was not captured. It says so of the SYN of
+    /// another connection, too; those are left out.
+    pub gaps: u64,
     /// Frames left out, by the layer for which they were.
     pub left_out: BTreeMap<String, u64>,
 }
@@ -114,6 +119,7 @@ fn gather(frames: &[Frame], leave_out: &[&str], follows: impl Fn(u16) -> bool) -
         }
         if let Some(tuple) = frame.tuple() {
             seen.add(tuple, frame.length);
+            seen.gaps += u64::from(tuple.0 == 6 && frame.follows_gap);
             if let Some(datagram) = frame.datagram() {
                 beginnings.insert(datagram, tuple);
             }
@@ -155,6 +161,7 @@ struct Frame {
     fragment_offset: u32,
     tcp: Option<(u16, u16)>,
     udp: Option<(u16, u16)>,
+    follows_gap: bool,
 }
 
 impl Frame {
@@ -178,6 +185,7 @@ impl Frame {
             fragment_offset: fields[at + 3].parse().unwrap_or(0),
             tcp: pair(11),
             udp: pair(13),
+            follows_gap: !fields[15].is_empty() && !matches!(fields[16], "1" | "True"),
             layers,
         }
     }

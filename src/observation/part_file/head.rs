@@ -10,7 +10,7 @@ use crate::capture::LinkType;
 use crate::decode::{LinkProtocol, Undecoded};
 use crate::net::{Position, Timestamp};
 use crate::observation::capture::{CapturePiece, CaptureRecord, Order};
-use crate::observation::{Tally, Window};
+use crate::observation::{Continuity, Tally, Window};
 
 /// Names that captures have for their format and compression. A new one is added here.
 const NAMES: [&str; 5] = ["pcap", "pcapng", "gzip", "zstd", "lz4"];
@@ -70,8 +70,17 @@ struct WireCapture<'a> {
     first: Option<i64>,
     last: Option<i64>,
     kernel_drops: Option<u64>,
+    continuity: WireContinuity,
     problem: Option<&'a str>,
     frames: u64,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct WireContinuity {
+    sequence_gaps: u64,
+    duplicates: u64,
+    followed: u64,
+    beyond: u64,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -249,6 +258,7 @@ fn wire_capture(capture: &CapturePiece) -> io::Result<WireCapture<'_>> {
         first: record.first.map(|time| time.0),
         last: record.last.map(|time| time.0),
         kernel_drops: record.kernel_drops,
+        continuity: wire_continuity(record.continuity),
         problem: record.problem.as_deref(),
         frames: capture.frames,
     })
@@ -262,7 +272,11 @@ fn capture(wire: WireCapture<'_>, records: &Records<'_>) -> Result<CapturePiece,
             None => Err(records.invalid("a format is unknown")),
         },
     };
-    if wire.packets > wire.frames || wire.frames > MAX_FRAMES {
+    let continuity = continuity(wire.continuity);
+    if wire.packets > wire.frames
+        || wire.frames > MAX_FRAMES
+        || !is_within(continuity, wire.packets)
+    {
         return Err(records.invalid("they don't add up"));
     }
     Ok(CapturePiece {
@@ -281,9 +295,11 @@ fn capture(wire: WireCapture<'_>, records: &Records<'_>) -> Result<CapturePiece,
             first: wire.first.map(Timestamp),
             last: wire.last.map(Timestamp),
             kernel_drops: wire.kernel_drops,
+            continuity,
             problem: wire.problem.map(str::to_owned),
         },
         frames: wire.frames,
+        directions: None,
     })
 }
 
@@ -335,6 +351,32 @@ impl Totals {
             dropped: wire.dropped,
         })
     }
+}
+
+fn wire_continuity(continuity: Continuity) -> WireContinuity {
+    WireContinuity {
+        sequence_gaps: continuity.sequence_gaps,
+        duplicates: continuity.duplicates,
+        followed: continuity.followed,
+        beyond: continuity.beyond,
+    }
+}
+
+fn continuity(wire: WireContinuity) -> Continuity {
+    Continuity {
+        sequence_gaps: wire.sequence_gaps,
+        duplicates: wire.duplicates,
+        followed: wire.followed,
+        beyond: wire.beyond,
+    }
+}
+
+/// Whether no packet was counted more than once, nor more than there were.
+fn is_within(continuity: Continuity, packets: u64) -> bool {
+    let all = continuity.followed.checked_add(continuity.beyond);
+    let found = [continuity.sequence_gaps, continuity.duplicates];
+    all.is_some_and(|all| all <= packets)
+        && found.into_iter().all(|count| count <= continuity.followed)
 }
 
 fn wire_tally(tally: Tally) -> WireTally {

@@ -144,7 +144,14 @@ pub struct Loss {
     /// Packets dropped while capturing.
     pub kernel_drops: Option<u64>,
     /// Gaps in TCP sequence numbers.
-    pub sequence_gaps: Option<u64>,
+    pub sequence_gaps: u64,
+    /// Packets captured more than once, their first copies not counted.
+    pub duplicates: u64,
+    /// TCP and UDP packets that were compared with those before them, for gaps and duplicates.
+    pub followed_packets: u64,
+    /// Such packets that were not; `limits` has them.
+    #[serde(skip)]
+    pub not_followed: u64,
     /// Packets cut by the snaplen.
     pub snaplen_cut: u64,
     /// TCP flows of which only one side was seen.
@@ -156,6 +163,9 @@ impl Loss {
         Self {
             kernel_drops: loss.kernel_drops,
             sequence_gaps: loss.sequence_gaps,
+            duplicates: loss.duplicates,
+            followed_packets: loss.followed,
+            not_followed: loss.not_followed,
             snaplen_cut: loss.snaplen_cut,
             one_sided_flows: loss.one_sided_flows,
         }

@@ -45,8 +45,9 @@ pub(super) fn write(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
     loss(report, pen)?;
     for limit in &report.limits {
         let what = match limit.limit {
-            "max-flows" | "folded-flows" => "folded",
-            _ => "only counted",
+            "max-flows" | "folded-flows" => "beyond it are folded",
+            "followed-directions" => "packets were not looked at for gaps and duplicates",
+            _ => "beyond it are only counted",
         };
         // Findings past the bound are not told apart any more.
         let beyond = match limit.limit {
@@ -54,7 +55,7 @@ pub(super) fn write(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
             _ => number(limit.reached),
         };
         let text = format!(
-            "{}: the bound of {} was reached, {beyond} beyond it are {what}",
+            "{}: the bound of {} was reached, {beyond} {what}",
             limit.limit,
             number(limit.value)
         );
@@ -264,14 +265,15 @@ fn loss(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
     } else {
         Ink::Plain
     };
-    pen.labelled(2, VALUES, "capture loss", &[(ink, &text)])
+    pen.labelled(2, VALUES, "capture loss", &[(ink, &text)])?;
+    advice(report, pen)
 }
 
 /// Whether anything says that the capture shows less than there was.
 fn is_lossy(report: &Report) -> bool {
     let loss = &report.loss;
     loss.kernel_drops.unwrap_or(0) > 0
-        || loss.sequence_gaps.unwrap_or(0) > 0
+        || loss.sequence_gaps > 0
         || loss.snaplen_cut > 0
         || loss.one_sided_flows > 0
 }
@@ -280,27 +282,50 @@ fn is_lossy(report: &Report) -> bool {
 pub(super) fn loss_text(report: &Report) -> String {
     let loss = &report.loss;
     let mut parts = Vec::new();
-    let mut unmeasured = Vec::new();
-    for (value, noun) in [
-        (loss.kernel_drops, "dropped packet"),
-        (loss.sequence_gaps, "sequence gap"),
-    ] {
-        match value {
-            Some(value) => parts.push(count(value, noun)),
-            None => unmeasured.push(format!("{noun}s")),
-        }
+    parts.extend(
+        loss.kernel_drops
+            .map(|drops| count(drops, "dropped packet")),
+    );
+    let mut duplicates = count(loss.duplicates, "duplicate");
+    if loss.not_followed > 0 {
+        duplicates.push_str(&followed_share(report));
     }
+    parts.push(count(loss.sequence_gaps, "sequence gap"));
+    parts.push(duplicates);
     parts.push(count(loss.one_sided_flows, "one-sided flow"));
     if loss.snaplen_cut > 0 {
         let cut = count(loss.snaplen_cut, "packet");
         parts.push(format!("{cut} cut by the snaplen"));
     }
     let mut text = parts.join(", ");
-    if !unmeasured.is_empty() {
-        text.push_str("; not measured: ");
-        text.push_str(&unmeasured.join(", "));
+    if loss.kernel_drops.is_none() {
+        text.push_str("; not measured: dropped packets");
     }
     text
+}
+
+/// In how many of the packets gaps and duplicates were looked for.
+fn followed_share(report: &Report) -> String {
+    let followed = u128::from(report.loss.followed_packets);
+    let all = followed + u128::from(report.loss.not_followed);
+    match followed * 100 / all.max(1) {
+        0 => " in less than 1 % of the packets".to_owned(),
+        share => format!(" in {share} % of the packets"),
+    }
+}
+
+/// One duplicate in so many packets, or more, is no accident of the network.
+const MANY_DUPLICATES: u64 = 10;
+
+/// What to do where packets were captured twice.
+fn advice(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
+    let loss = &report.loss;
+    if loss.duplicates == 0 || loss.followed_packets / loss.duplicates >= MANY_DUPLICATES {
+        return Ok(());
+    }
+    let text = "many packets were captured more than once, and each copy is counted: let the \
+                mirror port copy one direction only, or capture on one interface only";
+    pen.labelled(2, VALUES, "", &[(Ink::Doubtful, text)])
 }
 
 fn in_state(report: &Report, state: RequirementState) -> u64 {
