@@ -8,6 +8,7 @@ use std::ops::Deref;
 use hashbrown::{HashMap, HashSet};
 
 use super::background::{self, Answer};
+use super::diagnosis::{Watch, Watched};
 use super::port_set::PortSet;
 use crate::evidence::{Boot, Evidence, JoinedTransfer, LearnedEndpoint, Transfer};
 use crate::flow::{Flow, InitiatorBasis, State};
@@ -53,6 +54,8 @@ pub(super) struct Seen {
     contacts: Map<(IpAddr, IpAddr), Position>,
     /// Who asked a group from which port, and the service's port.
     asked: Set<(Endpoint, u16)>,
+    /// What diagnoses ask.
+    watched: Watched,
 }
 
 impl Seen {
@@ -68,6 +71,7 @@ impl Seen {
             *known = first.min(*known);
         }
         self.asked.extend(other.asked);
+        self.watched.merge(other.watched);
     }
 }
 
@@ -107,6 +111,7 @@ pub(super) struct Facts<'a> {
     proofs: Proofs<'a>,
     booting: Set<IpAddr>,
     seen: Seen,
+    watch: Watch,
     machines: Map<IpAddr, IpAddr>,
 }
 
@@ -121,6 +126,7 @@ impl<'a> Facts<'a> {
             proofs,
             booting: Set::default(),
             seen: Seen::default(),
+            watch: Watch::new(proofs.tftp),
             machines: Map::default(),
         };
         for addresses in site.hosts.values() {
@@ -173,6 +179,12 @@ impl<'a> Facts<'a> {
             *first = flow.first.min(*first);
         }
         seen.asked.extend(background::question(flow));
+        self.watch.observe(flow, &mut seen.watched);
+    }
+
+    /// What diagnoses asked of flows.
+    pub(super) fn watched(&self) -> &Watched {
+        &self.seen.watched
     }
 
     /// Adds what all flows say about others. It must be here before the first verdict.

@@ -1,7 +1,18 @@
 //! What the evidence says went wrong: misconfigurations that have a name, each told from the
 //! finished audit and from what the trackers found out. A diagnosis changes no verdict.
 
+mod refusal;
+mod tftp_fragments_dropped;
+mod tftp_high_ports_closed;
+mod tftp_no_answer;
+mod tftp_no_server;
+mod tftp_port_pool_taken;
+mod tftp_variable_window;
+mod transfers;
 mod two_dhcp_servers;
+mod watch;
+
+pub(super) use watch::{Watch, Watched};
 
 use super::{Audit, Diagnosis, Judge};
 use crate::net::Position;
@@ -19,7 +30,15 @@ pub struct DiagnosisKind {
 }
 
 /// Every kind, in the order of the report: one file each.
-pub const KINDS: &[DiagnosisKind] = &[two_dhcp_servers::KIND];
+pub const KINDS: &[DiagnosisKind] = &[
+    two_dhcp_servers::KIND,
+    tftp_no_server::KIND,
+    tftp_no_answer::KIND,
+    tftp_port_pool_taken::KIND,
+    tftp_high_ports_closed::KIND,
+    tftp_fragments_dropped::KIND,
+    tftp_variable_window::KIND,
+];
 
 /// Cases told of each kind; the rest is left out, as they are alike.
 const MAX_CASES: usize = 1000;
