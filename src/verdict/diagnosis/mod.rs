@@ -1,17 +1,37 @@
 //! What the evidence says went wrong: misconfigurations that have a name, each told from the
 //! finished audit and from what the trackers found out. A diagnosis changes no verdict.
 
+mod binl_unanswered;
+mod boot_file_for_other_architecture;
+mod boot_options_in_dhcp;
 mod dcom_through_nat;
+mod dhcp_refused;
 mod firewall_reset;
 mod found;
 mod http_in_place_of_https;
+mod machines;
+mod no_relay_to_distribution_point;
+mod option_60_missing;
 mod other_site;
+mod programs;
+mod refusal;
 mod rpc_ports_closed;
 mod smb_to_distribution_point;
+mod tftp_fragments_dropped;
+mod tftp_high_ports_closed;
+mod tftp_no_answer;
+mod tftp_no_server;
+mod tftp_port_pool_taken;
+mod tftp_variable_window;
+mod transfers;
 mod two_dhcp_servers;
+mod two_pxe_servers;
+mod watch;
+mod words;
 
 use self::found::{found_by, listed, service};
-use super::{Audit, Diagnosis, Judge};
+pub(super) use self::watch::{Watch, Watched};
+use super::{Audit, AuditLimit, Diagnosis, Judge};
 use crate::net::Position;
 
 /// A misconfiguration that can be told from a capture.
@@ -29,6 +49,19 @@ pub struct DiagnosisKind {
 /// Every kind, in the order of the report: one file each.
 pub const KINDS: &[DiagnosisKind] = &[
     two_dhcp_servers::KIND,
+    dhcp_refused::KIND,
+    no_relay_to_distribution_point::KIND,
+    option_60_missing::KIND,
+    binl_unanswered::KIND,
+    two_pxe_servers::KIND,
+    boot_options_in_dhcp::KIND,
+    boot_file_for_other_architecture::KIND,
+    tftp_no_server::KIND,
+    tftp_no_answer::KIND,
+    tftp_port_pool_taken::KIND,
+    tftp_high_ports_closed::KIND,
+    tftp_fragments_dropped::KIND,
+    tftp_variable_window::KIND,
     firewall_reset::KIND,
     rpc_ports_closed::KIND,
     dcom_through_nat::KIND,
@@ -37,7 +70,7 @@ pub const KINDS: &[DiagnosisKind] = &[
     other_site::KIND,
 ];
 
-/// Cases told of each kind; the rest is left out, as they are alike.
+/// Cases told of each kind; the rest is counted, as they are alike.
 const MAX_CASES: usize = 1000;
 
 /// A case of a kind.
@@ -47,16 +80,26 @@ struct Case {
     frames: Vec<Position>,
 }
 
-/// Everything that can be told of an audit that is complete but for its diagnoses.
-pub(super) fn diagnose(judge: &Judge<'_>, audit: &Audit) -> Vec<Diagnosis> {
-    let cases = KINDS.iter().flat_map(|kind| {
-        let found = (kind.find)(judge, audit).into_iter().take(MAX_CASES);
-        found.map(|case| Diagnosis {
+/// Everything that can be told of an audit that is complete but for its diagnoses, and how many
+/// cases were left out.
+pub(super) fn diagnose(judge: &Judge<'_>, audit: &Audit) -> (Vec<Diagnosis>, Option<AuditLimit>) {
+    let mut reached = 0;
+    let mut diagnoses = Vec::new();
+    for kind in KINDS {
+        let mut found = (kind.find)(judge, audit);
+        reached += found.len().saturating_sub(MAX_CASES) as u64;
+        found.truncate(MAX_CASES);
+        diagnoses.extend(found.into_iter().map(|case| Diagnosis {
             code: kind.code,
             host: case.host,
             explanation: case.explanation,
             frames: case.frames,
-        })
+        }));
+    }
+    let limit = (reached > 0).then_some(AuditLimit {
+        limit: "diagnoses",
+        value: MAX_CASES as u64,
+        reached,
     });
-    cases.collect()
+    (diagnoses, limit)
 }
