@@ -154,6 +154,7 @@ mod tests {
             source: address,
             destination: address,
             ttl: 64,
+            identification: 0,
             vlan: None,
             fragment: None,
             transport,
@@ -170,6 +171,7 @@ mod tests {
             flags: TcpFlags(TcpFlags::ACK),
             payload,
             payload_length: payload.len() as u32,
+            checksum: None,
         })
     }
 
@@ -179,6 +181,7 @@ mod tests {
             destination_port: ports[1],
             payload,
             payload_length: length,
+            checksum: None,
         })
     }
 
