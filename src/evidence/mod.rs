@@ -23,7 +23,7 @@ pub use model::{
 };
 
 pub use crate::payload::Uuid;
-pub use crate::payload::dhcp::NamedIn;
+pub use crate::payload::dhcp::{NamedIn, architecture_name};
 
 use crate::flow::Flow;
 use crate::net::{Endpoint, Protocol};

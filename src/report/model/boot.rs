@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::{FrameReference, Places, time};
-use crate::evidence::{BootAnswer, BootQuestion, BootQuestionKind, NamedIn, Uuid};
+use crate::evidence::{
+    BootAnswer, BootQuestion, BootQuestionKind, NamedIn, Uuid, architecture_name,
+};
 use crate::payload::Text;
-use crate::payload::dhcp::architecture_name;
 use crate::report::escape;
 use crate::verdict::PxeBoot;
 
