@@ -154,6 +154,7 @@ mod tests {
             source: address,
             destination: address,
             ttl: 64,
+            identification: 0,
             vlan: None,
             fragment: None,
             transport,
@@ -168,6 +169,7 @@ mod tests {
             sequence: u32::MAX,
             acknowledgment: 0,
             flags: TcpFlags(TcpFlags::ACK),
+            checksum: None,
             payload,
             payload_length: payload.len() as u32,
         })
@@ -177,6 +179,7 @@ mod tests {
         kept(Transport::Udp {
             source_port: ports[0],
             destination_port: ports[1],
+            checksum: None,
             payload,
             payload_length: length,
         })
