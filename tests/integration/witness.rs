@@ -52,12 +52,32 @@ const DIFFERENT: [(&str, &str, &str); 3] = [
 ];
 
 /// Captures of which the two count other gaps: ours, tshark's, and why.
-const OTHER_GAPS: [(&str, u64, u64, &str); 1] = [(
-    "ms-od__MS-WMOD_-captureALL__MS-WMOD_Example2_WS2016_X64_Win10_X64_Domain_Hagala.pcap",
-    0,
-    5,
-    "tshark misses the segments in which it reads no TCP",
-)];
+const OTHER_GAPS: [(&str, u64, u64, &str); 4] = [
+    (
+        "ms-od__MS-WMOD_-captureALL__MS-WMOD_Example2_WS2016_X64_Win10_X64_Domain_Hagala.pcap",
+        0,
+        5,
+        "tshark misses the segments in which it reads no TCP",
+    ),
+    (
+        "elcabezzonn__invoke-wmiexec.pcap",
+        0,
+        1,
+        "tshark does not take a keep-alive for one where nothing was captured before it",
+    ),
+    (
+        "elcabezzonn__start-service.pcap",
+        0,
+        1,
+        "tshark does not take a keep-alive for one where nothing was captured before it",
+    ),
+    (
+        "packetlife__packet-c.pcap",
+        1,
+        0,
+        "ports used again, and one side's SYN is missing; tshark knows of the other side's",
+    ),
+];
 
 #[test]
 fn sees_the_flows_that_tshark_sees() {
