@@ -169,7 +169,6 @@ mod tests {
             sequence: u32::MAX,
             acknowledgment: 0,
             flags: TcpFlags(TcpFlags::ACK),
-            checksum: None,
             payload,
             payload_length: payload.len() as u32,
             checksum: None,
@@ -180,7 +179,6 @@ mod tests {
         kept(Transport::Udp {
             source_port: ports[0],
             destination_port: ports[1],
-            checksum: None,
             payload,
             payload_length: length,
             checksum: None,
