@@ -47,6 +47,12 @@ fn rows(entries: &[Value]) -> Vec<Value> {
     entries.iter().map(row).collect()
 }
 
+/// How the explanation begins and ends; between stands who said no, where that is known.
+fn says(entry: &Value, begins: &str, ends: &str) {
+    let told = entry["explanation"].as_str().expect("a sentence");
+    assert!(told.starts_with(begins) && told.ends_with(ends), "{told}");
+}
+
 fn recording() -> Recording {
     Recording::new(Link::Ethernet)
 }
@@ -115,10 +121,11 @@ fn the_first_missing_step_of_a_push_tells_its_causes_and_the_rest_is_not_reached
             json!(["client-push/management-point", CLIENT, "not-reached", null]),
         ]
     );
-    assert_eq!(
-        entries[3]["explanation"],
-        "tried, never successful: nothing came back; usual causes: WMI is not allowed in the \
-         client's firewall; a firewall stops the dynamic ports."
+    says(
+        &entries[3],
+        "tried, never successful: nothing came back",
+        "usual causes: WMI is not allowed in the client's firewall; a firewall stops the dynamic \
+         ports.",
     );
     assert_eq!(
         entries[4]["explanation"],
@@ -279,9 +286,10 @@ fn a_scenario_of_ones_own() {
         rows(&entries)[1],
         json!(["nightly-backup/data", "10.0.0.40", "failed", "refused"])
     );
-    assert_eq!(
-        entries[1]["explanation"],
-        "tried, never successful: answered by a TCP reset; usual causes: a firewall stops port 9200."
+    says(
+        &entries[1],
+        "tried, never successful: ",
+        "usual causes: a firewall stops port 9200.",
     );
 }
 
