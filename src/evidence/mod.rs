@@ -18,8 +18,8 @@ use std::net::IpAddr;
 pub use context::Context;
 pub use model::{
     Boot, BootAnswer, BootAnswerKind, BootQuestion, BootQuestionKind, BootStep, BootStepKind,
-    EvidenceLimit, JoinedTransfer, LearnedEndpoint, PxeInstructions, RpcBasis, Transfer,
-    TransferOperation, TransferOutcome,
+    EvidenceLimit, JoinedTransfer, LearnedEndpoint, PxeInstructions, RefusedTransfer, RpcBasis,
+    Transfer, TransferCourse, TransferEnd, TransferOperation, TransferOutcome,
 };
 
 pub use crate::payload::Uuid;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::flow::IcmpErrorSeen;
 use crate::net::{Endpoint, Position, Protocol, Timestamp};
 use crate::payload::dhcp::NamedIn;
 use crate::payload::{Text, Uuid};
@@ -40,6 +41,52 @@ pub struct Transfer {
     pub error: Option<(u16, Text)>,
     /// The packets that prove it: request, answer, end.
     pub frames: Vec<Position>,
+    /// What passed, as far as it tells why a transfer fails.
+    pub course: TransferCourse,
+}
+
+/// What passed between the ends of a transfer, repeated or not: where it fails, this tells whose
+/// packets got lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransferCourse {
+    /// How often the request was sent.
+    pub requests: u64,
+    /// Packets of the server, from any port that answered.
+    pub server_packets: u64,
+    /// Those of them that only repeat what it had sent from the transfer's port.
+    pub server_repeats: u64,
+    /// Packets of the client to any port that answered.
+    pub client_packets: u64,
+    /// Acknowledgments that only repeat an earlier one.
+    pub repeated_acknowledgments: u64,
+    /// Whether one of those came long after what it repeats: who gets the blocks waits for more.
+    pub is_awaited: bool,
+    /// Highest block sent, from 1 on.
+    pub sent: Option<u64>,
+    /// Highest block acknowledged; 0 acknowledges the options.
+    pub acknowledged: Option<u64>,
+    /// Payload bytes of every DATA packet.
+    pub sent_bytes: u64,
+    /// The ICMP error that met its packets.
+    pub refused: Option<RefusedTransfer>,
+}
+
+/// An ICMP error that met the packets of a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefusedTransfer {
+    /// Whose packets it quotes.
+    pub sent_by: TransferEnd,
+    /// The error.
+    pub error: IcmpErrorSeen,
+}
+
+/// An end of a TFTP transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TransferEnd {
+    /// Who asked.
+    Client,
+    /// Who was asked.
+    Server,
 }
 
 /// A TFTP transfer that was under way when the capture began. No request explains it, so it

@@ -8,8 +8,8 @@ use super::flow_record::{FlowRecord, Judged};
 use crate::decode::Undecoded;
 use crate::evidence::{
     Boot, BootAnswer, BootAnswerKind, BootQuestion, BootQuestionKind, BootStep, BootStepKind,
-    JoinedTransfer, LearnedEndpoint, NamedIn, RpcBasis, Transfer, TransferOperation,
-    TransferOutcome, Uuid,
+    JoinedTransfer, LearnedEndpoint, NamedIn, RpcBasis, Transfer, TransferCourse,
+    TransferOperation, TransferOutcome, Uuid,
 };
 use crate::flow::{Flow, IcmpKinds, InitiatorBasis, State, Ttls};
 use crate::net::{Endpoint, Position, Protocol, Timestamp};
@@ -488,6 +488,7 @@ fn transfers() -> Vec<Transfer> {
         last: time(57),
         error: None,
         frames: vec![at(55, 750)],
+        course: TransferCourse::default(),
     };
     vec![
         complete.clone(),

@@ -48,8 +48,8 @@ pub(super) struct Attempt {
     request_cut: bool,
     /// The last repetition of the request.
     last: Timestamp,
-    requests: usize,
-    sessions: Vec<Session>,
+    pub(super) requests: usize,
+    pub(super) sessions: Vec<Session>,
     /// The next request from the same port to the same server.
     next: Position,
 }
@@ -191,6 +191,7 @@ impl Attempt {
                 .flat_map(|session| [session.first, session.end]),
         );
         frames.dedup();
+        let course = self.course(context);
         let distinct = session.map_or(0, |session| session.data.distinct);
         let sent = session.map_or(0, |session| session.data.packets);
         Transfer {
@@ -211,6 +212,7 @@ impl Attempt {
                 .and_then(|session| session.error.as_ref())
                 .map(|error| (error.code, error.text.clone())),
             frames,
+            course,
             file: self.file,
             mode: self.mode,
             options_requested: self.requested,
@@ -252,16 +254,20 @@ impl Attempt {
     }
 
     /// The ICMP error that met packets between the client's port and this server port.
-    fn refusal(&self, context: &impl Context, port: u16) -> Option<IcmpErrorSeen> {
+    pub(super) fn refusal(
+        &self,
+        context: &impl Context,
+        port: u16,
+    ) -> Option<(Side, IcmpErrorSeen)> {
         let request = FiveTuple {
             protocol: Protocol::Udp,
             source: self.client,
             destination: Endpoint::new(self.server, port),
         };
-        [request, request.reversed()]
+        [(Side::Client, request), (Side::Server, request.reversed())]
             .iter()
-            .filter_map(|quoted| context.icmp_error(quoted))
-            .find(|error| {
+            .filter_map(|(side, quoted)| Some((*side, context.icmp_error(quoted)?)))
+            .find(|(_, error)| {
                 // A client may use its port for one request after another.
                 error.unreachable
                     && error.first < self.next
@@ -290,7 +296,7 @@ impl Attempt {
     }
 
     /// Of several answers to a repeated request the one that the client took up.
-    fn session(&self) -> Option<&Session> {
+    pub(super) fn session(&self) -> Option<&Session> {
         // `max_by_key` prefers the last of equals, the first answer is wanted.
         let sessions = self.sessions.iter().rev();
         sessions.max_by_key(|session| (!session.is_turned_away(), session.client_packets))

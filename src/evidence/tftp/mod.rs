@@ -4,6 +4,7 @@
 
 mod attempt;
 mod blocks;
+mod course;
 mod fuzz;
 mod joined;
 mod packet;

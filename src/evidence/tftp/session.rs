@@ -42,6 +42,12 @@ pub(super) struct Session {
     pub(super) bytes: u64,
     /// Packets of the client.
     pub(super) client_packets: u64,
+    /// Packets of the server.
+    pub(super) server_packets: u64,
+    /// Payload bytes of every DATA packet.
+    pub(super) sent_bytes: u64,
+    /// Time of the last ACK.
+    pub(super) last_acknowledged: Option<Timestamp>,
     /// Log entries, which hold a packet or a run of them.
     entries: u32,
     /// Options of the OACK.
@@ -114,6 +120,9 @@ impl Session {
             acknowledged: Blocks::default(),
             bytes: 0,
             client_packets: 0,
+            server_packets: 0,
+            sent_bytes: 0,
+            last_acknowledged: None,
             entries: 0,
             granted: None,
             error: None,
@@ -142,8 +151,9 @@ impl Session {
         self.end = self.end.max(at);
         self.last = self.last.max(last);
         self.entries = self.entries.saturating_add(1);
-        if side == Side::Client {
-            self.client_packets += u64::from(packets);
+        match side {
+            Side::Client => self.client_packets += u64::from(packets),
+            Side::Server => self.server_packets += u64::from(packets),
         }
     }
 
@@ -161,10 +171,12 @@ impl Session {
         if run.kind == TftpRunKind::Ack {
             self.receiver.get_or_insert(side);
             self.acknowledged.add(first, count, packets, from, to);
+            self.last_acknowledged = self.last_acknowledged.max(Some(to));
             return;
         }
         let added = self.data.add(first, count, packets, from, to);
         self.bytes += added.new * u64::from(length);
+        self.sent_bytes += u64::from(packets) * u64::from(length);
         let [lowest, highest] = self
             .ends
             .get_or_insert([(added.first, length), (added.last, length)]);

@@ -177,5 +177,6 @@ fn read_request(client: &str, server: &str, file: &str, outcome: TransferOutcome
         last: at(11).time,
         error: None,
         frames: Vec::new(),
+        course: Default::default(),
     }
 }
