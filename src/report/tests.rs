@@ -148,7 +148,10 @@ fn keys_are_those_of_the_contract() {
     );
     has(&report["background"][0], "kind flows packets bytes");
     has(&report["exceptions"][0], "match reason expires flows state");
-    has(&report["diagnoses"][0], "code host explanation frames");
+    has(
+        &report["diagnoses"][0],
+        "code host explanation advice frames",
+    );
     has(
         &report["requirements"][0],
         "id scenario step rules host state cause explanation first frames",

@@ -8,6 +8,7 @@ use std::ops::Deref;
 use hashbrown::{HashMap, HashSet};
 
 use super::background::{self, Answer};
+use super::diagnosis::{Watch, Watched};
 use super::port_set::PortSet;
 use super::shares::Shares;
 use super::ttls::UsualTtls;
@@ -55,6 +56,8 @@ pub(super) struct Seen {
     contacts: Map<(IpAddr, IpAddr), Position>,
     /// Who asked a group from which port, and the service's port.
     asked: Set<(Endpoint, u16)>,
+    /// What diagnoses ask.
+    watched: Watched,
 }
 
 impl Seen {
@@ -70,6 +73,7 @@ impl Seen {
             *known = first.min(*known);
         }
         self.asked.extend(other.asked);
+        self.watched.merge(other.watched);
     }
 }
 
@@ -109,6 +113,7 @@ pub(super) struct Facts<'a> {
     proofs: Proofs<'a>,
     booting: Set<IpAddr>,
     seen: Seen,
+    watch: Watch,
     machines: Map<IpAddr, IpAddr>,
     /// Of hosts about which failing flows ask.
     pub(super) usual_ttls: UsualTtls,
@@ -127,6 +132,7 @@ impl<'a> Facts<'a> {
             proofs,
             booting: Set::default(),
             seen: Seen::default(),
+            watch: Watch::new(proofs.tftp),
             machines: Map::default(),
             usual_ttls: UsualTtls::default(),
             shares: Shares::default(),
@@ -181,6 +187,12 @@ impl<'a> Facts<'a> {
             *first = flow.first.min(*first);
         }
         seen.asked.extend(background::question(flow));
+        self.watch.observe(flow, &mut seen.watched);
+    }
+
+    /// What diagnoses asked of flows.
+    pub(super) fn watched(&self) -> &Watched {
+        &self.seen.watched
     }
 
     /// Adds what all flows say about others. It must be here before the first verdict.

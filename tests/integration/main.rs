@@ -5,6 +5,7 @@ mod support;
 
 mod architecture;
 mod audit;
+mod boot_diagnoses;
 mod captures;
 mod command;
 mod compressed;

@@ -43,11 +43,30 @@ fn run(line: &str) -> String {
         .collect()
 }
 
-/// `PORTOLAN_WRITE_README=1 cargo test readme` writes them anew.
+/// The head of the table of diagnoses.
+const DIAGNOSIS_TABLE: &str = "| diagnosis | meaning | what to do |\n|---|---|---|\n";
+
+/// The README with the table of diagnoses that the code has.
+fn with_diagnoses(readme: &str) -> String {
+    let (before, after) = readme
+        .split_once(DIAGNOSIS_TABLE)
+        .expect("a table of diagnoses");
+    let rows: String = DIAGNOSES
+        .iter()
+        .map(|kind| format!("| `{}` | {} | {} |\n", kind.code, kind.meaning, kind.advice))
+        .collect();
+    let rest: String = after
+        .split_inclusive('\n')
+        .skip_while(|line| line.starts_with('|'))
+        .collect();
+    format!("{before}{DIAGNOSIS_TABLE}{rows}{rest}")
+}
+
+/// `PORTOLAN_WRITE_README=1 cargo test readme` writes both anew.
 #[test]
-fn transcripts_are_what_the_program_prints() {
+fn transcripts_and_diagnoses_are_those_of_the_program() {
     let readme = readme();
-    let mut renewed = readme.clone();
+    let mut renewed = with_diagnoses(&readme);
     let transcripts = blocks(&readme, "console");
     assert!(!transcripts.is_empty(), "no transcript in the README");
     for transcript in transcripts {

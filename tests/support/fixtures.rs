@@ -3,29 +3,34 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use super::boots::{self, DISTRIBUTION_POINT, DOMAIN_CONTROLLER};
 use super::build::encode::{arp_request, fragments, lldp, neighbour_solicitation, spanning_tree};
 use super::build::{
-    ByteOrder, Ip, Link, Pcap, Pcapng, PxeBoot, Recording, Side, Tcp, Tftp, Tower, Uuid, at,
-    encode, host,
+    ByteOrder, Ip, Link, Pcap, Pcapng, Recording, Side, Tcp, Tftp, Tower, Uuid, at, encode, host,
 };
 
 const SITE_SERVER: &str = "10.0.0.10";
 const MANAGEMENT_POINT: &str = "10.0.0.11";
-const DISTRIBUTION_POINT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 12);
-const DOMAIN_CONTROLLER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 13);
 const SQL_SERVER: &str = "10.0.0.14";
 const UPDATE_POINT: &str = "10.0.0.15";
 const SWITCH: [u8; 6] = [0x02, 0, 0, 0, 0, 0xfe];
 
 /// File name and content of every capture.
-pub fn all() -> Vec<(&'static str, Vec<u8>)> {
+pub fn all() -> Vec<(String, Vec<u8>)> {
     let pcap = |recording: Recording| Pcap::default().encode(&recording.records);
-    vec![
+    let captures = [
         ("boundary.pcapng", Pcapng::encode(&boundary().records)),
         ("clean.pcap", pcap(clean())),
         ("pxe-good.pcap", pcap(pxe_good())),
         ("pxe-stalled.pcap", pcap(pxe_stalled())),
-    ]
+    ];
+    let captures = captures
+        .into_iter()
+        .map(|(name, made)| (name.to_owned(), made));
+    let diagnosed = boots::all()
+        .into_iter()
+        .map(|(code, recording)| (format!("{code}.pcap"), pcap(recording)));
+    captures.chain(diagnosed).collect()
 }
 
 /// One example of every verdict reason, among traffic that is as it should be.
@@ -260,7 +265,7 @@ fn clean() -> Recording {
 /// optional file not there, one block lost on the way.
 fn pxe_good() -> Recording {
     let mut out = Recording::new(Link::Ethernet);
-    let boot = pxe_client();
+    let boot = boots::machine();
     boot.negotiate(&mut out);
     out.wait_ms(20);
     let options: &[(&str, &str)] = &[("tsize", "20000"), ("blksize", "1456")];
@@ -292,7 +297,7 @@ fn pxe_good() -> Recording {
         ..boot.transfer(1704, "\\Boot\\x64\\BCD", 16_384)
     }
     .run(&mut out);
-    later(&mut out);
+    boots::later(4, &mut out);
     out
 }
 
@@ -300,7 +305,7 @@ fn pxe_good() -> Recording {
 /// the site, no ACK comes back, and the client asks again until it gives up.
 fn pxe_stalled() -> Recording {
     let mut out = Recording::new(Link::Ethernet);
-    let boot = pxe_client();
+    let boot = boots::machine();
     boot.negotiate(&mut out);
     let transfer = Tftp {
         asked: &[("tsize", "0"), ("blksize", "1456")],
@@ -315,27 +320,8 @@ fn pxe_stalled() -> Recording {
         out.wait_ms(1000 << attempt);
         out.udp(server, transfer.client, &granted);
     }
-    later(&mut out);
+    boots::later(4, &mut out);
     out
-}
-
-/// The capture goes on after the boot, so that silence means something.
-fn later(out: &mut Recording) {
-    for port in 49_801..49_805 {
-        out.wait_ms(60_000);
-        https(out, &format!("10.1.0.21:{port}"), "10.0.0.11:443");
-    }
-}
-
-fn pxe_client() -> PxeBoot<'static> {
-    PxeBoot {
-        mac: [0x52, 0x54, 0x00, 0x12, 0x34, 0x56],
-        address: Ipv4Addr::new(10, 1, 0, 40),
-        dhcp_server: DOMAIN_CONTROLLER,
-        boot_server: DISTRIBUTION_POINT,
-        architecture: 7,
-        file: "SMSBoot\\x64\\wdsmgfw.efi",
-    }
 }
 
 fn tftp_server() -> SocketAddr {

@@ -6,6 +6,7 @@
 )]
 
 pub mod audited;
+pub mod boots;
 pub mod build;
 pub mod disturb;
 pub mod fixtures;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{FrameReference, Places, line, lines, time};
-use crate::verdict;
+use crate::verdict::{self, DIAGNOSES};
 
 /// Unexpected flows folded into one entry.
 #[derive(Clone, Debug, Serialize)]
@@ -243,6 +243,8 @@ pub struct Diagnosis {
     pub host: Option<String>,
     /// A sentence.
     pub explanation: String,
+    /// What to do about it.
+    pub advice: Option<&'static str>,
     /// Packets that show it.
     pub frames: Vec<FrameReference>,
 }
@@ -253,6 +255,10 @@ impl Diagnosis {
             code: diagnosis.code,
             host: diagnosis.host.as_deref().map(line),
             explanation: line(&diagnosis.explanation),
+            advice: DIAGNOSES
+                .iter()
+                .find(|kind| kind.code == diagnosis.code)
+                .map(|kind| kind.advice),
             frames: places.frames(&diagnosis.frames),
         }
     }

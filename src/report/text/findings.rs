@@ -191,6 +191,9 @@ pub(super) fn diagnoses(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
             &[(Ink::Doubtful, diagnosis.code), (Ink::Strong, &host)],
         )?;
         pen.words(BODY, BODY, &[(Ink::Plain, &diagnosis.explanation)])?;
+        if let Some(advice) = diagnosis.advice {
+            pen.labelled(BODY, VALUES, "advice", &[(Ink::Plain, advice)])?;
+        }
         look_at(pen, &frames(&diagnosis.frames))
     })
 }

@@ -1,6 +1,14 @@
 //! What the evidence says went wrong: misconfigurations that have a name, each told from the
 //! finished audit and from what the trackers found out. A diagnosis changes no verdict.
 
+mod refusal;
+mod tftp_fragments_dropped;
+mod tftp_high_ports_closed;
+mod tftp_no_answer;
+mod tftp_no_server;
+mod tftp_port_pool_taken;
+mod tftp_variable_window;
+mod transfers;
 mod dcom_through_nat;
 mod firewall_reset;
 mod found;
@@ -9,6 +17,9 @@ mod other_site;
 mod rpc_ports_closed;
 mod smb_to_distribution_point;
 mod two_dhcp_servers;
+mod watch;
+
+pub(super) use watch::{Watch, Watched};
 
 use self::found::{found_by, listed, service};
 use super::{Audit, Diagnosis, Judge};
@@ -29,6 +40,12 @@ pub struct DiagnosisKind {
 /// Every kind, in the order of the report: one file each.
 pub const KINDS: &[DiagnosisKind] = &[
     two_dhcp_servers::KIND,
+    tftp_no_server::KIND,
+    tftp_no_answer::KIND,
+    tftp_port_pool_taken::KIND,
+    tftp_high_ports_closed::KIND,
+    tftp_fragments_dropped::KIND,
+    tftp_variable_window::KIND,
     firewall_reset::KIND,
     rpc_ports_closed::KIND,
     dcom_through_nat::KIND,

@@ -1,0 +1,313 @@
+//! Network boots that fail: each fixture gives the diagnosis that it is named for and no other,
+//! and what is nearly the same gives none.
+
+use std::fs;
+use std::net::IpAddr;
+
+use portolan::verdict::DIAGNOSES;
+use serde_json::Value;
+
+use crate::command::{portolan, portolan_in, root};
+use crate::support::boots::{self, Blocks, DISTRIBUTION_POINT, DOMAIN_CONTROLLER, MACHINE};
+use crate::support::build::{Pcap, Recording};
+use crate::support::shared::shared;
+
+/// What a fixture shows: diagnosis, host, words of the explanation, frames.
+struct Told {
+    code: &'static str,
+    host: &'static str,
+    words: &'static [&'static str],
+    frames: &'static [u64],
+}
+
+const TOLD: &[Told] = &[
+    Told {
+        code: "tftp-high-ports-closed",
+        host: "10.0.0.12",
+        words: &[
+            "UDP to the high ports of 10.0.0.12 (dp1) is closed",
+            "acknowledged it 6 times",
+        ],
+        frames: &[8, 9, 20],
+    },
+    Told {
+        code: "tftp-no-answer",
+        host: "10.0.0.12",
+        words: &["Either UDP 69 is dropped behind the capture point, or the server's answers"],
+        frames: &[8],
+    },
+    Told {
+        code: "tftp-no-server",
+        host: "10.0.0.12",
+        words: &["Nothing listens on UDP 69 of 10.0.0.12", "port unreachable"],
+        frames: &[8, 9],
+    },
+    Told {
+        code: "tftp-port-pool-taken",
+        host: "10.0.0.12",
+        words: &["answers DNS", "likely"],
+        frames: &[8],
+    },
+    Told {
+        code: "tftp-fragments-dropped",
+        host: "10.0.0.12",
+        words: &["4096", "only the first fragments passed the capture point"],
+        frames: &[15, 16, 23],
+    },
+    Told {
+        code: "tftp-variable-window",
+        host: "10.0.0.12",
+        words: &["variable window"],
+        frames: &[8, 9, 25],
+    },
+];
+
+/// Diagnoses that come with another: what the one says holds for the other, too.
+const BESIDE: &[(&str, &str)] = &[("tftp-port-pool-taken", "tftp-no-answer")];
+
+fn diagnoses(out: &str) -> Vec<Value> {
+    let report: Value = serde_json::from_str(out).expect("a report");
+    report["diagnoses"].as_array().expect("a list").clone()
+}
+
+fn codes(found: &[Value]) -> Vec<&str> {
+    found
+        .iter()
+        .map(|entry| entry["code"].as_str().expect("a code"))
+        .collect()
+}
+
+/// The diagnoses of a capture that goes on for a minute more.
+fn diagnosed(mut capture: Recording) -> Vec<Value> {
+    boots::later(1, &mut capture);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let bytes = Pcap::default().encode(&capture.records);
+    fs::write(folder.path().join("a.pcap"), bytes).expect("writes");
+    let site = root().join("fixtures/pxe.toml");
+    let site = site.to_str().expect("a path");
+    let run = portolan_in(
+        folder.path(),
+        ["audit", "--site", site, "--format", "json", "a.pcap"],
+    );
+    diagnoses(&run.out)
+}
+
+fn none(capture: Recording) {
+    let found = diagnosed(capture);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+fn one(capture: Recording, code: &str, words: &[&str]) {
+    let found = diagnosed(capture);
+    assert_eq!(codes(&found), [code], "{found:#?}");
+    has(&found[0], words);
+}
+
+fn has(diagnosis: &Value, words: &[&str]) {
+    let explanation = diagnosis["explanation"].as_str().expect("a sentence");
+    for words in words {
+        assert!(explanation.contains(words), "`{words}`: {explanation}");
+    }
+}
+
+#[test]
+fn fixtures_give_their_diagnosis_and_no_other() {
+    for told in TOLD {
+        let capture = format!("{}.pcap", told.code);
+        let run = portolan(["audit", "--site", "pxe.toml", "--format", "json", &capture]);
+        let found = diagnoses(&run.out);
+        let mut expected: Vec<&str> = BESIDE
+            .iter()
+            .filter(|(code, _)| *code == told.code)
+            .map(|(_, beside)| *beside)
+            .collect();
+        expected.push(told.code);
+        assert_eq!(codes(&found), expected, "{found:#?}");
+        let diagnosis = found.last().expect("a diagnosis");
+        assert_eq!(diagnosis["host"], told.host);
+        has(diagnosis, told.words);
+        let frames: Vec<u64> = diagnosis["frames"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|frame| frame["frame"].as_u64().expect("a number"))
+            .collect();
+        assert_eq!(frames, told.frames, "{}", told.code);
+        assert!(diagnosis["advice"].is_string());
+    }
+}
+
+#[test]
+fn every_fixture_of_a_diagnosis_is_told_of() {
+    let told: Vec<&str> = TOLD.iter().map(|told| told.code).collect();
+    for (code, _) in boots::all() {
+        assert!(told.contains(&code), "{code}");
+        assert!(DIAGNOSES.iter().any(|kind| kind.code == code), "{code}");
+    }
+}
+
+#[test]
+fn good_fixtures_give_none() {
+    for (site, capture) in [
+        ("boundary.toml", "boundary.pcapng"),
+        ("clean.toml", "clean.pcap"),
+        ("pxe.toml", "pxe-good.pcap"),
+    ] {
+        let run = portolan(["audit", "--site", site, "--format", "json", capture]);
+        let boot: Vec<Value> = diagnoses(&run.out);
+        let told: Vec<&str> = TOLD.iter().map(|told| told.code).collect();
+        assert!(
+            !codes(&boot).iter().any(|code| told.contains(code)),
+            "{boot:#?}"
+        );
+    }
+}
+
+#[test]
+fn answers_that_nobody_takes_up_close_the_way_to_the_clients() {
+    let run = portolan([
+        "audit",
+        "--site",
+        "pxe.toml",
+        "--format",
+        "json",
+        "pxe-stalled.pcap",
+    ]);
+    let found = diagnoses(&run.out);
+    assert_eq!(codes(&found), ["tftp-high-ports-closed"]);
+    has(
+        &found[0],
+        &["UDP from the high ports of 10.0.0.12 (dp1) to its clients is closed"],
+    );
+}
+
+#[test]
+fn who_refuses_an_answer_is_named() {
+    one(
+        boots::answer_refused(MACHINE.into()),
+        "tftp-high-ports-closed",
+        &[
+            "takes answers from port 69 only",
+            "ICMP \"port unreachable\" from 10.1.0.40 met",
+        ],
+    );
+    one(
+        boots::answer_refused(IpAddr::from([10, 1, 0, 1])),
+        "tftp-high-ports-closed",
+        &["to its clients is closed; a firewall there rejects it"],
+    );
+}
+
+#[test]
+fn high_ports_are_open_where_they_need_not_be_closed() {
+    // Both ends repeat once: every packet captured twice looks so.
+    none(boots::high_ports_closed(50_010, 1).0);
+    none(boots::high_ports_closed(69, 5).0);
+    let (mut later_well, boot) = boots::high_ports_closed(50_010, 5);
+    boots::goes_on(&boot, &mut later_well);
+    none(later_well);
+}
+
+#[test]
+fn silence_needs_repetition_of_the_same_file() {
+    none(boots::no_answer(1).0);
+    none(boots::requests_only());
+    let (mut later_well, boot) = boots::no_answer(5);
+    boots::goes_on(&boot, &mut later_well);
+    none(later_well);
+}
+
+#[test]
+fn who_refuses_the_request_is_named() {
+    one(
+        boots::no_server([10, 0, 0, 1].into()).0,
+        "tftp-no-server",
+        &["A firewall rejects UDP 69 to 10.0.0.12", "from 10.0.0.1 "],
+    );
+    let (mut later_well, boot) = boots::no_server(DISTRIBUTION_POINT.into());
+    boots::goes_on(&boot, &mut later_well);
+    none(later_well);
+}
+
+#[test]
+fn dns_takes_no_ports_of_a_server_that_answers_or_from_elsewhere() {
+    let (mut elsewhere, _) = boots::no_answer(5);
+    boots::dns(DOMAIN_CONTROLLER, &mut elsewhere);
+    one(elsewhere, "tftp-no-answer", &[]);
+    let (mut answers, boot) = boots::negotiated();
+    boots::dns(DISTRIBUTION_POINT, &mut answers);
+    boots::goes_on(&boot, &mut answers);
+    none(answers);
+}
+
+#[test]
+fn fragments_are_missed_only_where_they_are_needed() {
+    let code = "tftp-fragments-dropped";
+    let large = |seen| boots::large_blocks(4096, seen, true).0;
+    one(
+        large(Blocks::All),
+        code,
+        &["again and again, and were not acknowledged"],
+    );
+    one(
+        large(Blocks::None),
+        code,
+        &["none reached the capture point"],
+    );
+    none(large(Blocks::Jumbo));
+    none(boots::large_blocks(1456, Blocks::Jumbo, true).0);
+    // The machine was switched off.
+    none(boots::large_blocks(4096, Blocks::All, false).0);
+}
+
+#[test]
+fn other_windows_stall_for_other_reasons() {
+    none(boots::stops(&[("blksize", "1456"), ("windowsize", "4")]).0);
+    let (mut later_well, boot) = boots::stops(&[("msftwindow", "27182")]);
+    boots::goes_on(&boot, &mut later_well);
+    none(later_well);
+}
+
+/// Codes that the lab's captures must give; all others must give none of those told of here.
+const LAB: &[(&str, &str)] = &[
+    ("pxe_broken_high_in.pcap", "tftp-high-ports-closed"),
+    ("tftp_fw_high_in.pcap", "tftp-high-ports-closed"),
+    ("tftp_no_server.pcap", "tftp-no-server"),
+];
+
+#[test]
+fn real_captures_give_what_was_wrong_with_them() {
+    let Some(folder) = shared("captures/lab") else {
+        return;
+    };
+    let temporary = tempfile::tempdir().expect("a temporary folder");
+    let site = "version = 1\n[roles]\ndistribution-point-pxe = [\"198.18.10.1\", \
+                \"198.18.10.2\", \"198.18.20.1\"]\nclient = [\"198.18.0.0/16\"]\n";
+    fs::write(temporary.path().join("site.toml"), site).expect("writes");
+    let mut seen = 0;
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("a readable entry").path();
+        let name = path
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        if !name.contains(".pcap") {
+            continue;
+        }
+        let path = path.to_str().expect("a path");
+        let audit = ["audit", "--site", "site.toml", "--format", "json", path];
+        let run = portolan_in(temporary.path(), audit);
+        let found = diagnoses(&run.out);
+        let told = |code: &&str| TOLD.iter().any(|told| told.code == *code);
+        let found: Vec<&str> = codes(&found).into_iter().filter(told).collect();
+        let expected: Vec<&str> = LAB
+            .iter()
+            .filter(|(capture, _)| *capture == name)
+            .map(|(_, code)| *code)
+            .collect();
+        assert_eq!(found, expected, "{name}");
+        seen += 1;
+    }
+    assert!(seen > 20);
+}
