@@ -3,12 +3,15 @@
 
 use std::fs;
 use std::net::IpAddr;
+use std::path::Path;
 
 use portolan::verdict::DIAGNOSES;
 use serde_json::Value;
 
 use crate::command::{portolan, portolan_in, root};
-use crate::support::boots::{self, Blocks, DISTRIBUTION_POINT, DOMAIN_CONTROLLER, MACHINE};
+use crate::support::boots::{
+    self, Blocks, DISTRIBUTION_POINT, DOMAIN_CONTROLLER, MACHINE, Named, STRANGER,
+};
 use crate::support::build::{Pcap, Recording};
 use crate::support::shared::shared;
 
@@ -21,6 +24,67 @@ struct Told {
 }
 
 const TOLD: &[Told] = &[
+    Told {
+        code: "two-dhcp-servers",
+        host: "52:54:00:12:34:56",
+        words: &[
+            "10.1.0.40 by 10.0.0.13 (dc1)",
+            "192.168.1.40 by 10.0.0.99, which has no role in the site file",
+        ],
+        frames: &[2, 3],
+    },
+    Told {
+        code: "dhcp-refused",
+        host: "52:54:00:12:34:56",
+        words: &[
+            "10.0.0.99 refused it 10.1.0.40",
+            "two DHCP servers contradict each other",
+        ],
+        frames: &[4, 5],
+    },
+    Told {
+        code: "no-relay-to-distribution-point",
+        host: "52:54:00:12:34:56",
+        words: &[
+            "10.0.0.13 (dc1) offered it an address",
+            "IP helper",
+            "both look alike",
+        ],
+        frames: &[1, 2],
+    },
+    Told {
+        code: "option-60-missing",
+        host: "52:54:00:12:34:56",
+        words: &["10.0.0.12 (dp1) is a distribution point and offered it an address"],
+        frames: &[1, 2],
+    },
+    Told {
+        code: "binl-unanswered",
+        host: "52:54:00:12:34:56",
+        words: &["asked 10.0.0.12 (dp1) on UDP 4011", "PXE-E55"],
+        frames: &[3, 6],
+    },
+    Told {
+        code: "two-pxe-servers",
+        host: "52:54:00:12:34:56",
+        words: &["2 servers: 10.0.0.12 (dp1) with SMSBoot\\x64\\wdsmgfw.efi; 10.0.0.16"],
+        frames: &[4, 8],
+    },
+    Told {
+        code: "boot-options-in-dhcp",
+        host: "52:54:00:12:34:56",
+        words: &["10.0.0.13 (dc1) sends options 66 (10.0.0.12) and 67 (SMSBoot"],
+        frames: &[2],
+    },
+    Told {
+        code: "boot-file-for-other-architecture",
+        host: "52:54:00:12:34:56",
+        words: &[
+            "names pxelinux.0, a program for BIOS",
+            "is UEFI (architecture 7)",
+        ],
+        frames: &[1, 2],
+    },
     Told {
         code: "tftp-high-ports-closed",
         host: "10.0.0.12",
@@ -78,12 +142,19 @@ fn codes(found: &[Value]) -> Vec<&str> {
 }
 
 /// The diagnoses of a capture that goes on for a minute more.
-fn diagnosed(mut capture: Recording) -> Vec<Value> {
+fn diagnosed(capture: Recording) -> Vec<Value> {
+    diagnosed_by(&root().join("fixtures/pxe.toml"), capture)
+}
+
+fn diagnosed_by(site: &Path, mut capture: Recording) -> Vec<Value> {
     boots::later(1, &mut capture);
+    audited(site, &capture)
+}
+
+fn audited(site: &Path, capture: &Recording) -> Vec<Value> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let bytes = Pcap::default().encode(&capture.records);
     fs::write(folder.path().join("a.pcap"), bytes).expect("writes");
-    let site = root().join("fixtures/pxe.toml");
     let site = site.to_str().expect("a path");
     let run = portolan_in(
         folder.path(),
@@ -266,6 +337,119 @@ fn other_windows_stall_for_other_reasons() {
     let (mut later_well, boot) = boots::stops(&[("msftwindow", "27182")]);
     boots::goes_on(&boot, &mut later_well);
     none(later_well);
+}
+
+#[test]
+fn partners_that_share_their_leases_are_one_dhcp_server() {
+    none(boots::two_dhcp_servers(MACHINE));
+}
+
+#[test]
+fn a_refusal_of_the_server_that_offered_has_other_causes() {
+    let words = ["10.0.0.13 (dc1) refused it 10.1.0.40", "likely taken"];
+    one(
+        boots::refused(DOMAIN_CONTROLLER, false),
+        "dhcp-refused",
+        &words,
+    );
+    none(boots::refused(STRANGER, true));
+}
+
+#[test]
+fn a_boot_server_is_missed_only_where_it_could_be_seen() {
+    none(boots::boot_server_answers_late());
+    none(boots::no_boot_at_the_dhcp_server());
+    // The capture ends before the firmware's patience does.
+    let mut ends = boots::no_boot(&boots::machine());
+    ends.records.truncate(2);
+    let found = audited(&root().join("fixtures/pxe.toml"), &ends);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn a_site_without_boot_servers_misses_none() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let site = folder.path().join("site.toml");
+    fs::write(&site, "version = 1\n[roles]\nclient = [\"10.1.0.0/16\"]\n").expect("writes");
+    let found = diagnosed_by(&site, boots::no_boot(&boots::machine()));
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn port_4011_is_missed_only_where_nothing_comes_of_it() {
+    let same_host = boots::binl_unanswered(&boots::on_one_host()).0;
+    one(
+        same_host,
+        "binl-unanswered",
+        &["It has its address from there, too"],
+    );
+    let (mut answered, boot) = boots::binl_unanswered(&boots::machine());
+    boots::binl_answers(&boot, &mut answered);
+    none(answered);
+    let (mut without, boot) = boots::binl_unanswered(&boots::machine());
+    boots::goes_on(&boot, &mut without);
+    none(without);
+}
+
+#[test]
+fn one_boot_server_may_be_named_twice() {
+    none(boots::two_pxe_servers(DISTRIBUTION_POINT));
+}
+
+#[test]
+fn fields_and_other_boot_servers_are_no_options_of_windows() {
+    none(boots::boot_options(&Named {
+        options: false,
+        ..Named::OPTIONS
+    }));
+    none(boots::boot_options(&Named {
+        server: STRANGER,
+        file: "ipxe.efi",
+        ..Named::OPTIONS
+    }));
+    // The DHCP server boots the machine itself.
+    none(boots::boot_options(&Named {
+        server: DOMAIN_CONTROLLER,
+        ..Named::OPTIONS
+    }));
+    let code = "boot-options-in-dhcp";
+    one(
+        boots::boot_options(&Named {
+            server: STRANGER,
+            ..Named::OPTIONS
+        }),
+        code,
+        &["66 (10.0.0.99)"],
+    );
+}
+
+#[test]
+fn programs_fit_their_firmware() {
+    let code = "boot-file-for-other-architecture";
+    one(
+        boots::boot_file(0, "ipxe.efi"),
+        code,
+        &["is BIOS (architecture 0)"],
+    );
+    one(
+        boots::boot_file(11, "wdsnbp.com"),
+        code,
+        &["is UEFI on ARM"],
+    );
+    one(
+        boots::boot_file(9, "bootaa64.efi"),
+        code,
+        &["a program for UEFI on ARM"],
+    );
+    none(boots::boot_file(0, "pxelinux.0"));
+    none(boots::boot_file(7, "ipxe.efi"));
+    none(boots::boot_file(7, "http://deploy.example.com"));
+    none(boots::boot_file(16, "pxelinux.0"));
+    one(
+        boots::overruled(),
+        "two-pxe-servers",
+        &["10.0.0.13 (dc1) with pxelinux.0"],
+    );
 }
 
 /// Codes that the lab's captures must give; all others must give none of those told of here.

@@ -1,6 +1,14 @@
 //! What the evidence says went wrong: misconfigurations that have a name, each told from the
 //! finished audit and from what the trackers found out. A diagnosis changes no verdict.
 
+mod binl_unanswered;
+mod boot_file_for_other_architecture;
+mod boot_options_in_dhcp;
+mod dhcp_refused;
+mod machines;
+mod no_relay_to_distribution_point;
+mod option_60_missing;
+mod programs;
 mod refusal;
 mod tftp_fragments_dropped;
 mod tftp_high_ports_closed;
@@ -17,7 +25,9 @@ mod other_site;
 mod rpc_ports_closed;
 mod smb_to_distribution_point;
 mod two_dhcp_servers;
+mod two_pxe_servers;
 mod watch;
+mod words;
 
 pub(super) use watch::{Watch, Watched};
 
@@ -40,6 +50,13 @@ pub struct DiagnosisKind {
 /// Every kind, in the order of the report: one file each.
 pub const KINDS: &[DiagnosisKind] = &[
     two_dhcp_servers::KIND,
+    dhcp_refused::KIND,
+    no_relay_to_distribution_point::KIND,
+    option_60_missing::KIND,
+    binl_unanswered::KIND,
+    two_pxe_servers::KIND,
+    boot_options_in_dhcp::KIND,
+    boot_file_for_other_architecture::KIND,
     tftp_no_server::KIND,
     tftp_no_answer::KIND,
     tftp_port_pool_taken::KIND,

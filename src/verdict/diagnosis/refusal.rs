@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::transfers::named;
+use super::words::named;
 use crate::flow::IcmpErrorSeen;
 use crate::verdict::Judge;
 

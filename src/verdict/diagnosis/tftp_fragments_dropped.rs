@@ -1,6 +1,7 @@
 //! Blocks larger than the MTU travel in IP fragments, and some of those get lost.
 
-use super::transfers::{Alike, Path, block_size, file_name, named, paths};
+use super::transfers::{Alike, Path, block_size, paths};
+use super::words::{file_name, named};
 use super::{Case, DiagnosisKind};
 use crate::evidence::{Transfer, TransferOutcome};
 use crate::verdict::{Audit, Judge};

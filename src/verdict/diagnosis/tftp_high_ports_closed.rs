@@ -4,7 +4,8 @@
 use std::net::IpAddr;
 
 use super::refusal::{Refused, refused, said};
-use super::transfers::{Alike, file_name, named, paths};
+use super::transfers::{Alike, paths};
+use super::words::{file_name, named};
 use super::{Case, DiagnosisKind};
 use crate::evidence::{Transfer, TransferEnd, TransferOutcome};
 use crate::verdict::{Audit, Judge};

@@ -1,6 +1,7 @@
 //! Requests to port 69 repeat, and nothing comes.
 
-use super::transfers::{Alike, Path, file_name, named, paths};
+use super::transfers::{Alike, Path, paths};
+use super::words::{file_name, named};
 use super::{Case, DiagnosisKind};
 use crate::evidence::TransferOutcome;
 use crate::verdict::{Audit, Judge};

@@ -1,7 +1,8 @@
 //! ICMP says that port 69 can't be reached.
 
 use super::refusal::{Refusal, refused, said};
-use super::transfers::{Alike, file_name, named, paths};
+use super::transfers::{Alike, paths};
+use super::words::{file_name, named};
 use super::{Case, DiagnosisKind};
 use crate::evidence::{TransferEnd, TransferOutcome};
 use crate::verdict::{Audit, Judge};

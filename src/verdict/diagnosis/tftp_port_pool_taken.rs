@@ -1,7 +1,8 @@
 //! DNS on a WDS server takes the ports that its TFTP answers from (Microsoft KB977512).
 
 use super::tftp_no_answer::is_silent;
-use super::transfers::{Alike, named, paths};
+use super::transfers::{Alike, paths};
+use super::words::named;
 use super::{Case, DiagnosisKind};
 use crate::verdict::{Audit, Judge};
 

@@ -1,6 +1,7 @@
 //! Microsoft's variable window extension, granted, and then the transfer stalls (KB4489882).
 
-use super::transfers::{Alike, file_name, named, paths};
+use super::transfers::{Alike, paths};
+use super::words::{file_name, named};
 use super::{Case, DiagnosisKind};
 use crate::evidence::{Transfer, TransferOutcome};
 use crate::verdict::{Audit, Judge};

@@ -2,21 +2,17 @@
 //! went well shows that the ports are open.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::net::IpAddr;
 
 use super::Case;
+use super::words::list;
 use crate::evidence::{Transfer, TransferOperation, TransferOutcome};
 use crate::net::{Endpoint, Position};
 use crate::payload::Text;
 use crate::verdict::{Audit, Judge};
 
-/// Machines named in one sentence; the others are counted.
-const NAMED: usize = 3;
 /// Frames given for one case.
 const FRAMES: usize = 12;
-/// Characters of a file name in a sentence.
-const FILE_NAME: usize = 80;
 
 /// Everything that one machine read from another.
 #[derive(Default)]
@@ -135,34 +131,6 @@ impl<'a, K: Ord + Copy> Alike<'a, K> {
     }
 }
 
-/// Addresses with their names, the first few of them.
-fn list(judge: &Judge<'_>, addresses: &[IpAddr]) -> String {
-    let mut text = String::new();
-    let shown = addresses.len().min(NAMED);
-    for (index, address) in addresses[..shown].iter().enumerate() {
-        let last = index > 0 && index + 1 == addresses.len();
-        let between = match (index, last) {
-            (0, _) => "",
-            (_, true) => " and ",
-            (_, false) => ", ",
-        };
-        text.push_str(between);
-        text.push_str(&named(judge, *address));
-    }
-    if addresses.len() > shown {
-        let _ = write!(text, " and {} more", addresses.len() - shown);
-    }
-    text
-}
-
-/// An address with its name in the site file.
-pub(super) fn named(judge: &Judge<'_>, address: IpAddr) -> String {
-    match judge.host_name(address) {
-        Some(name) => format!("{address} ({name})"),
-        None => address.to_string(),
-    }
-}
-
 fn frames(reads: &[&Transfer]) -> Vec<Position> {
     let mut frames: Vec<Position> = Vec::new();
     for read in reads {
@@ -176,15 +144,6 @@ fn frames(reads: &[&Transfer]) -> Vec<Position> {
     frames.dedup();
     frames.truncate(FRAMES);
     frames
-}
-
-/// A file's name for a sentence; the report escapes it.
-pub(super) fn file_name(file: &Text) -> String {
-    let text = String::from_utf8_lossy(file.bytes());
-    match text.char_indices().nth(FILE_NAME) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into_owned(),
-    }
 }
 
 /// The block size granted, where one was.

@@ -7,10 +7,11 @@ use super::recording::Recording;
 use super::tftp::Tftp;
 
 /// Option 53.
-const DISCOVER: u8 = 1;
-const OFFER: u8 = 2;
-const REQUEST: u8 = 3;
-const ACK: u8 = 5;
+pub const DISCOVER: u8 = 1;
+pub const OFFER: u8 = 2;
+pub const REQUEST: u8 = 3;
+pub const ACK: u8 = 5;
+pub const NAK: u8 = 6;
 
 const CLIENT_PORT: u16 = 68;
 const SERVER_PORT: u16 = 67;
@@ -134,7 +135,8 @@ impl PxeBoot<'_> {
         u32::from_be_bytes([self.mac[2], self.mac[3], self.mac[4], self.mac[5]])
     }
 
-    fn ask(&self, kind: u8) -> Dhcp {
+    /// A message of the machine.
+    pub fn ask(&self, kind: u8) -> Dhcp {
         let mut uuid = vec![0];
         uuid.extend([0x44; 10]);
         uuid.extend(self.mac);
@@ -149,7 +151,8 @@ impl PxeBoot<'_> {
             .option(55, [1, 3, 6, 43, 60, 66, 67])
     }
 
-    fn lease(&self, kind: u8) -> Dhcp {
+    /// Its address, from the DHCP server.
+    pub fn lease(&self, kind: u8) -> Dhcp {
         let mut message = Dhcp::new(2, kind, self.xid(), self.mac)
             .option(54, self.dhcp_server.octets())
             .option(51, 86_400_u32.to_be_bytes())
@@ -159,7 +162,7 @@ impl PxeBoot<'_> {
     }
 
     /// An offer without an address: "ask me on port 4011".
-    fn proxy(&self, kind: u8) -> Dhcp {
+    pub fn proxy(&self, kind: u8) -> Dhcp {
         Dhcp::new(2, kind, self.xid(), self.mac)
             .option(54, self.boot_server.octets())
             .option(60, "PXEClient")

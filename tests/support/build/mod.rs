@@ -7,7 +7,7 @@
 mod bulk;
 mod bytes;
 mod container;
-mod dhcp;
+pub mod dhcp;
 mod ip;
 mod link;
 pub mod packed;
