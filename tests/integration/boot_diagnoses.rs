@@ -12,7 +12,7 @@ use crate::command::{portolan, portolan_in, root};
 use crate::support::boots::{
     self, Blocks, DISTRIBUTION_POINT, DOMAIN_CONTROLLER, MACHINE, Named, STRANGER,
 };
-use crate::support::build::{Pcap, Recording};
+use crate::support::build::{Link, Pcap, PxeBoot, Recording};
 use crate::support::shared::shared;
 
 /// What a fixture shows: diagnosis, host, words of the explanation, frames.
@@ -130,7 +130,10 @@ const TOLD: &[Told] = &[
 const BESIDE: &[(&str, &str)] = &[("tftp-port-pool-taken", "tftp-no-answer")];
 
 fn diagnoses(out: &str) -> Vec<Value> {
-    let report: Value = serde_json::from_str(out).expect("a report");
+    of(&serde_json::from_str(out).expect("a report"))
+}
+
+fn of(report: &Value) -> Vec<Value> {
     report["diagnoses"].as_array().expect("a list").clone()
 }
 
@@ -152,6 +155,10 @@ fn diagnosed_by(site: &Path, mut capture: Recording) -> Vec<Value> {
 }
 
 fn audited(site: &Path, capture: &Recording) -> Vec<Value> {
+    of(&report(site, capture))
+}
+
+fn report(site: &Path, capture: &Recording) -> Value {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let bytes = Pcap::default().encode(&capture.records);
     fs::write(folder.path().join("a.pcap"), bytes).expect("writes");
@@ -160,7 +167,7 @@ fn audited(site: &Path, capture: &Recording) -> Vec<Value> {
         folder.path(),
         ["audit", "--site", site, "--format", "json", "a.pcap"],
     );
-    diagnoses(&run.out)
+    serde_json::from_str(&run.out).expect("a report")
 }
 
 fn none(capture: Recording) {
@@ -450,6 +457,42 @@ fn programs_fit_their_firmware() {
         "two-pxe-servers",
         &["10.0.0.13 (dc1) with pxelinux.0"],
     );
+}
+
+#[test]
+fn machines_with_the_same_trouble_are_told_of_together() {
+    let (mut all, _) = boots::no_answer(5);
+    for number in 41..46 {
+        let boot = PxeBoot {
+            mac: [0x52, 0x54, 0, 0x12, 0x34, number],
+            address: [10, 1, 0, number].into(),
+            ..boots::machine()
+        };
+        all = all.interleave(boots::no_answer_to(boot, 5).0);
+    }
+    let words = "that 10.1.0.40 repeated";
+    let others = "The same holds for 10.1.0.41, 10.1.0.42, 10.1.0.43 and 2 more.";
+    one(all, "tftp-no-answer", &[words, others]);
+}
+
+#[test]
+fn what_is_left_out_is_counted() {
+    let mut all = Recording::new(Link::Ethernet);
+    for number in 0..1003_u16 {
+        let [high, low] = number.to_be_bytes();
+        let boot = PxeBoot {
+            mac: [0x52, 0x54, 0, 0x12, high, low],
+            ..boots::machine()
+        };
+        let offered = boots::no_boot(&boot).records.into_iter().take(2);
+        all.records.extend(offered);
+    }
+    boots::later(1, &mut all);
+    let report = report(&root().join("fixtures/pxe.toml"), &all);
+    assert_eq!(report["diagnoses"].as_array().expect("a list").len(), 1000);
+    let limits = report["limits"].as_array().expect("a list");
+    let limit = limits.iter().find(|limit| limit["limit"] == "diagnoses");
+    assert_eq!(limit.expect("a limit")["reached"], 3);
 }
 
 /// Codes that the lab's captures must give; all others must give none of those told of here.

@@ -93,7 +93,9 @@ impl Sums<'_> {
                 .collect(),
             pxe: boots(judge),
         };
-        audit.diagnoses = diagnose(judge, &audit);
+        let (diagnoses, left_out) = diagnose(judge, &audit);
+        audit.diagnoses = diagnoses;
+        audit.limits.extend(left_out);
         audit
     }
 }

@@ -1,6 +1,6 @@
 //! Options 66 and 67 in place of a relay to the distribution point.
 
-use super::machines::{frames, gives_address, is_boot_server, machines};
+use super::machines::{boot_server, frames, gives_address, is_boot_server, machines};
 use super::programs::is_windows;
 use super::words::{file_name, named};
 use super::{Case, DiagnosisKind};
@@ -51,10 +51,9 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
 fn is_set_in_dhcp(judge: &Judge<'_>, answer: &BootAnswer) -> bool {
     let by_option = [answer.boot_server_in, answer.boot_file_in].contains(&Some(NamedIn::Option));
     let machine = |address| judge.facts.machine(address);
-    let own = answer.boot_server.map(machine) == Some(machine(answer.server));
-    let point = answer
-        .boot_server
-        .is_some_and(|server| is_boot_server(judge, server));
+    let server = boot_server(answer);
+    let own = server.map(machine) == Some(machine(answer.server));
+    let point = server.is_some_and(|server| is_boot_server(judge, server));
     let windows = answer.boot_file.as_ref();
     let windows = windows.is_some_and(|file| is_windows(file.bytes()));
     let is_dhcp_only = gives_address(answer)

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use crate::evidence::{Boot, BootAnswer, BootAnswerKind};
 use crate::net::{Position, Timestamp};
+use crate::payload::Text;
 use crate::verdict::boot::hardware_address;
 use crate::verdict::{Audit, Judge};
 
@@ -75,6 +76,19 @@ pub(super) fn gives_address(answer: &BootAnswer) -> bool {
         BootAnswerKind::AddressOffer => true,
         BootAnswerKind::Ack => answer.address.is_some(),
         BootAnswerKind::ProxyOffer | BootAnswerKind::BinlAck | BootAnswerKind::Nak => false,
+    }
+}
+
+/// Where an answer sends the machine: to who gave it, unless it names another; `None` where it
+/// gives a host name.
+pub(super) fn boot_server(answer: &BootAnswer) -> Option<IpAddr> {
+    let address = |name: &Text| {
+        let text = std::str::from_utf8(name.bytes()).ok()?;
+        text.parse().ok()
+    };
+    match &answer.boot_server_name {
+        Some(name) => address(name),
+        None => Some(answer.boot_server.unwrap_or(answer.server)),
     }
 }
 

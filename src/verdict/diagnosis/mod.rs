@@ -32,7 +32,7 @@ mod words;
 pub(super) use watch::{Watch, Watched};
 
 use self::found::{found_by, listed, service};
-use super::{Audit, Diagnosis, Judge};
+use super::{Audit, AuditLimit, Diagnosis, Judge};
 use crate::net::Position;
 
 /// A misconfiguration that can be told from a capture.
@@ -71,7 +71,7 @@ pub const KINDS: &[DiagnosisKind] = &[
     other_site::KIND,
 ];
 
-/// Cases told of each kind; the rest is left out, as they are alike.
+/// Cases told of each kind; the rest is counted, as they are alike.
 const MAX_CASES: usize = 1000;
 
 /// A case of a kind.
@@ -81,16 +81,26 @@ struct Case {
     frames: Vec<Position>,
 }
 
-/// Everything that can be told of an audit that is complete but for its diagnoses.
-pub(super) fn diagnose(judge: &Judge<'_>, audit: &Audit) -> Vec<Diagnosis> {
-    let cases = KINDS.iter().flat_map(|kind| {
-        let found = (kind.find)(judge, audit).into_iter().take(MAX_CASES);
-        found.map(|case| Diagnosis {
+/// Everything that can be told of an audit that is complete but for its diagnoses, and how many
+/// cases were left out.
+pub(super) fn diagnose(judge: &Judge<'_>, audit: &Audit) -> (Vec<Diagnosis>, Option<AuditLimit>) {
+    let mut reached = 0;
+    let mut diagnoses = Vec::new();
+    for kind in KINDS {
+        let mut found = (kind.find)(judge, audit);
+        reached += found.len().saturating_sub(MAX_CASES) as u64;
+        found.truncate(MAX_CASES);
+        diagnoses.extend(found.into_iter().map(|case| Diagnosis {
             code: kind.code,
             host: case.host,
             explanation: case.explanation,
             frames: case.frames,
-        })
+        }));
+    }
+    let limit = (reached > 0).then_some(AuditLimit {
+        limit: "diagnoses",
+        value: MAX_CASES as u64,
+        reached,
     });
-    cases.collect()
+    (diagnoses, limit)
 }

@@ -39,8 +39,8 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
             }
         }
     }
-    alike.cases(judge, |missing, read, clients| {
-        explain(judge, missing, read, clients)
+    alike.cases(judge, |missing, read, client| {
+        explain(judge, missing, read, client)
     })
 }
 
@@ -78,7 +78,7 @@ fn missing(judge: &Judge<'_>, path: &Path<'_>, read: &Transfer) -> Option<Missin
     (packets > course.server_packets).then_some(Missing::BehindCapture)
 }
 
-fn explain(judge: &Judge<'_>, missing: Missing, read: &Transfer, clients: &str) -> String {
+fn explain(judge: &Judge<'_>, missing: Missing, read: &Transfer, client: &str) -> String {
     let server = named(judge, read.server.address);
     let file = file_name(&read.file);
     let size = block_size(read).unwrap_or_default();
@@ -88,7 +88,7 @@ fn explain(judge: &Judge<'_>, missing: Missing, read: &Transfer, clients: &str) 
         blocks => format!("{blocks} blocks"),
     };
     let begin = format!(
-        "{clients} got {got} of {file} from {server} and waited for the next. Blocks of {size} \
+        "{client} got {got} of {file} from {server} and waited for the next. Blocks of {size} \
          bytes need IP fragments"
     );
     match missing {

@@ -41,8 +41,8 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
             }
         }
     }
-    alike.cases(judge, |lost, read, clients| {
-        explain(judge, lost, read, clients)
+    alike.cases(judge, |lost, read, client| {
+        explain(judge, lost, read, client)
     })
 }
 
@@ -76,12 +76,12 @@ fn lost(read: &Transfer, asked_again: bool) -> Option<Lost> {
     (refused.is_some() || repeated).then_some(Lost::Acknowledgments(refused))
 }
 
-fn explain(judge: &Judge<'_>, lost: Lost, read: &Transfer, clients: &str) -> String {
+fn explain(judge: &Judge<'_>, lost: Lost, read: &Transfer, client: &str) -> String {
     let server = named(judge, read.server.address);
     let port = read.server.port;
     let file = file_name(&read.file);
     let course = &read.course;
-    let asked = format!("{clients} asked for {file}, the server answered from UDP port {port}");
+    let asked = format!("{client} asked for {file}, the server answered from UDP port {port}");
     let of_answers = format!("UDP from the high ports of {server} to its clients is closed");
     let of_clients = format!("UDP to the high ports of {server} is closed");
     match lost {
@@ -99,7 +99,7 @@ fn explain(judge: &Judge<'_>, lost: Lost, read: &Transfer, clients: &str) -> Str
         }
         Lost::Acknowledgments(None) => format!(
             "{of_clients}, by a firewall between the capture point and the server, or on it: \
-             {asked} and sent the answer {} times more, although {clients} acknowledged it \
+             {asked} and sent the answer {} times more, although {client} acknowledged it \
              {} times.",
             course.server_repeats,
             course.repeated_acknowledgments + 1

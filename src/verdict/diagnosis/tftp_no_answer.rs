@@ -22,10 +22,10 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
     for path in paths(audit).iter().filter(|path| is_silent(path)) {
         alike.add((), path.reads[0]);
     }
-    alike.cases(judge, |(), read, clients| {
+    alike.cases(judge, |(), read, client| {
         let server = named(judge, read.server.address);
         format!(
-            "{server} answers none of the requests that {clients} repeated, the first for {}. \
+            "{server} answers none of the requests that {client} repeated, the first for {}. \
              Either UDP 69 is dropped behind the capture point, or the server's answers, which \
              leave from a high port, are dropped before they reach it: on the wire both look \
              alike, and so does a server that is off.",

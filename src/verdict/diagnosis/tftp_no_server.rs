@@ -32,7 +32,7 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
             }
         }
     }
-    alike.cases(judge, |(why, sender), read, clients| {
+    alike.cases(judge, |(why, sender), read, client| {
         let server = named(judge, read.server.address);
         let own = judge.facts.machine(sender) == judge.facts.machine(read.server.address);
         let cause = match (why, own) {
@@ -46,7 +46,7 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
             (Refusal::NoRoute, _) => format!("{server} is off, or there is no route to it"),
         };
         format!(
-            "{cause}. {clients} asked it for {}, and {} came back.",
+            "{cause}. {client} asked it for {}, and {} came back.",
             file_name(&read.file),
             said(judge, (why, sender))
         )

@@ -27,9 +27,9 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
             }
         }
     }
-    alike.cases(judge, |(), read, clients| {
+    alike.cases(judge, |(), read, client| {
         format!(
-            "{clients} got {} blocks of {} from {}, which then stopped while the machine waited. \
+            "{client} got {} blocks of {} from {}, which then stopped while the machine waited. \
              Both ends had agreed on the variable window, which is known to end transfers so.",
             read.blocks,
             file_name(&read.file),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::Case;
-use super::words::list;
+use super::words::{list, named};
 use crate::evidence::{Transfer, TransferOperation, TransferOutcome};
 use crate::net::{Endpoint, Position};
 use crate::payload::Text;
@@ -104,8 +104,8 @@ impl<'a, K: Ord + Copy> Alike<'a, K> {
         alike.push(read);
     }
 
-    /// A case a server and look. `tell` is given the first transfer and its client's name, which
-    /// counts the other clients.
+    /// A case a server and look. `tell` is given the first transfer and its client's name; the
+    /// other clients are named after that.
     pub fn cases(
         self,
         judge: &Judge<'_>,
@@ -121,9 +121,15 @@ impl<'a, K: Ord + Copy> Alike<'a, K> {
                         clients.push(read.client.address);
                     }
                 }
+                let client = named(judge, clients[0]);
+                let mut explanation = tell(key, reads[0], &client);
+                if clients.len() > 1 {
+                    let others = list(judge, &clients[1..]);
+                    explanation.push_str(&format!(" The same holds for {others}."));
+                }
                 Case {
                     host: Some(server.to_string()),
-                    explanation: tell(key, reads[0], &list(judge, &clients)),
+                    explanation,
                     frames: frames(&reads),
                 }
             })

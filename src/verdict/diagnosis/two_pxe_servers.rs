@@ -2,11 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::machines::{frames, is_signed, machines};
+use super::machines::{boot_server, frames, is_signed, machines};
 use super::words::{file_name, named};
 use super::{Case, DiagnosisKind};
 use crate::evidence::{Boot, BootAnswer};
-use crate::payload::Text;
 use crate::verdict::{Audit, Judge};
 
 pub(super) const KIND: DiagnosisKind = DiagnosisKind {
@@ -49,15 +48,13 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
 fn several<'a>(judge: &Judge<'_>, run: &'a Boot) -> Vec<(IpAddr, &'a BootAnswer)> {
     let mut servers: Vec<(IpAddr, &BootAnswer)> = Vec::new();
     for answer in &run.answers {
-        // A server that is named by its host name may be any of the others.
-        let by_name = answer
-            .boot_server_name
-            .as_ref()
-            .is_some_and(|name| !is_address(name));
-        if !answer.names_boot || answer.round != 1 || !is_signed(answer) || by_name {
+        if !answer.names_boot || answer.round != 1 || !is_signed(answer) {
             continue;
         }
-        let server = answer.boot_server.unwrap_or(answer.server);
+        // One that is named by its host name may be any of the others.
+        let Some(server) = boot_server(answer) else {
+            continue;
+        };
         let same = |known: &&mut (IpAddr, &BootAnswer)| {
             judge.facts.machine(known.0) == judge.facts.machine(server)
         };
@@ -68,9 +65,4 @@ fn several<'a>(judge: &Judge<'_>, run: &'a Boot) -> Vec<(IpAddr, &'a BootAnswer)
         }
     }
     servers
-}
-
-fn is_address(name: &Text) -> bool {
-    let text = std::str::from_utf8(name.bytes());
-    text.is_ok_and(|text| text.parse::<IpAddr>().is_ok())
 }

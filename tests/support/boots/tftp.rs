@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::super::build::{PxeBoot, Recording, Tftp, at, encode};
-use super::negotiated;
+use super::super::build::{Link, PxeBoot, Recording, Tftp, at, encode};
+use super::{machine, negotiated};
 
 const DNS: &[u8] = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03mp1\x07contoso\x03com\0\0\x01\0\x01";
 const SMALL: &[(&str, &str)] = &[("blksize", "1456")];
@@ -61,7 +61,12 @@ pub fn answer_refused(reporter: IpAddr) -> Recording {
 
 /// A read request that is repeated so often and never answered.
 pub fn no_answer(requests: usize) -> (Recording, PxeBoot<'static>) {
-    let (mut out, boot) = negotiated();
+    no_answer_to(machine(), requests)
+}
+
+pub fn no_answer_to(boot: PxeBoot<'static>, requests: usize) -> (Recording, PxeBoot<'static>) {
+    let mut out = Recording::new(Link::Ethernet);
+    boot.negotiate(&mut out);
     let transfer = Tftp {
         asked: SMALL,
         ..boot.transfer(1701, boot.file, 0)
