@@ -377,7 +377,7 @@ fn what_is_no_part_is_named_each() {
     let mut damaged = good.clone();
     damaged[200] ^= 1;
     let mut future = good.clone();
-    future[14] = 2;
+    future[14] = 200;
     put("cut.part", &good[..good.len() - 1]);
     put("short.part", &good[..40]);
     put("damaged.part", &damaged);
@@ -388,7 +388,7 @@ fn what_is_no_part_is_named_each() {
         &run(&folder, all),
         &[
             "short.part: cut: it ends inside",
-            "future.part: a part file of format 2",
+            "future.part: a part file of format 200",
             "help: make it anew",
             "empty.part: not a part file",
             "clean.pcap: not a part file",
