@@ -324,7 +324,7 @@ impl Part {
         self.errors_outside.renumber(in_capture);
         self.log.renumber(in_capture);
         self.log.settle();
-        let limits = self.limits(continuity);
+        let limits = self.limits();
         let without_first = self.fragments.settle(&mut self.flows);
         self.flows.mark_quoted(&self.errors);
         if without_first > 0 {
@@ -381,7 +381,7 @@ impl Part {
         self.log.renumber(&new);
     }
 
-    fn limits(&self, continuity: Continuity) -> Vec<LimitReached> {
+    fn limits(&self) -> Vec<LimitReached> {
         let limit = |limit, value, reached| LimitReached {
             limit,
             value,
@@ -394,11 +394,6 @@ impl Part {
                 "icmp-errors",
                 IcmpErrors::LIMIT,
                 self.errors.dropped() + self.errors_outside.dropped(),
-            ),
-            limit(
-                "followed-directions",
-                Directions::LIMIT as u64,
-                continuity.beyond,
             ),
             limit("folded-flows", FlowTable::FOLDED_LIMIT, folded_more),
             limit("log-bytes", Log::LIMIT, self.log.dropped),

@@ -1,9 +1,8 @@
 //! `--fail-on`: a capture for each kind, and what else holds of it.
 
-use std::net::Ipv4Addr;
-
 use crate::scenarios::audit;
-use crate::support::build::{Link, PxeBoot, Recording, Side, Tcp, at, flags};
+use crate::support::boots;
+use crate::support::build::{Link, Recording, Side, Tcp, at, flags};
 
 const KINDS: [&str; 8] = [
     "unexpected",
@@ -78,18 +77,9 @@ fn loss() {
 
 #[test]
 fn diagnoses() {
-    let servers = "domain-controller = [\"10.0.0.13\", \"10.0.0.14\"]\n";
+    let servers = "domain-controller = [\"10.0.0.13\", \"10.0.0.99\"]\n";
     holds(&["diagnosis"], servers, |out| {
-        let boot = |server| PxeBoot {
-            mac: [2, 0, 0, 0, 0, 7],
-            address: Ipv4Addr::new(10, 1, 0, 40),
-            dhcp_server: Ipv4Addr::new(10, 0, 0, server),
-            boot_server: Ipv4Addr::new(10, 0, 0, 12),
-            architecture: 7,
-            file: "boot",
-        };
-        boot(13).negotiate(out);
-        boot(14).negotiate(out);
+        *out = boots::two_dhcp_servers(boots::STRANGER_OFFERS);
     });
 }
 

@@ -46,7 +46,6 @@ pub(super) fn write(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
     for limit in &report.limits {
         let what = match limit.limit {
             "max-flows" | "folded-flows" => "beyond it are folded",
-            "followed-directions" => "packets were not looked at for gaps and duplicates",
             _ => "beyond it are only counted",
         };
         // Findings past the bound are not told apart any more.

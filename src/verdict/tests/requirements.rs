@@ -402,7 +402,7 @@ fn icmp_errors_are_worse_than_a_reset_and_better_than_silence() {
     assert_eq!(state(MP, &both, id), failed(RequirementCause::Unreachable));
     let audited = audit(&site(MP), Proofs::default(), &both);
     let told = requirement(&audited, id).explanation;
-    assert!(told.contains("sent by 10.0.0.1, TTL 254"), "{told}");
+    assert!(told.contains("came from 10.0.0.1 with TTL 254"), "{told}");
     let all = [silent, unreachable, refused(silent)];
     assert_eq!(state(MP, &all, id), failed(RequirementCause::Refused));
     // A try in mid-stream, of which one side was seen, tells more than any of them.
