@@ -5,7 +5,7 @@ mod context;
 mod dhcp;
 mod fuzz;
 mod interfaces;
-mod model;
+mod limit;
 mod rpc;
 mod stream;
 mod tftp;
@@ -16,10 +16,15 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 pub use context::Context;
-pub use model::{
+pub use dhcp::{
     Boot, BootAnswer, BootAnswerKind, BootQuestion, BootQuestionKind, BootStep, BootStepKind,
-    EvidenceLimit, JoinedTransfer, LearnedEndpoint, PxeInstructions, RefusedTransfer, RpcBasis,
-    Transfer, TransferCourse, TransferEnd, TransferOperation, TransferOutcome,
+    PxeInstructions,
+};
+pub use limit::EvidenceLimit;
+pub use rpc::{LearnedEndpoint, RpcBasis};
+pub use tftp::{
+    JoinedTransfer, RefusedTransfer, Transfer, TransferCourse, TransferEnd, TransferOperation,
+    TransferOutcome,
 };
 
 pub use crate::payload::Uuid;

@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::message::{Message, names_boot};
+use super::model::{Boot, BootAnswerKind, BootQuestionKind, BootStepKind};
 use super::{MAX_BOOTS, run};
-use crate::evidence::Evidence;
-use crate::evidence::model::{
-    Boot, BootAnswerKind, BootQuestionKind, BootStepKind, TransferOperation,
-};
+use crate::evidence::{Evidence, TransferOperation};
 use crate::net::Position;
 use crate::observation::{LogEntry, LogKind};
 

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::evidence::model::{BootAnswerKind, BootQuestionKind, PxeInstructions};
+use super::model::{BootAnswerKind, BootQuestionKind, PxeInstructions};
 use crate::net::{FiveTuple, Position};
 use crate::payload::Text;
 use crate::payload::dhcp::{

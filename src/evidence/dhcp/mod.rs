@@ -4,6 +4,7 @@
 
 mod check;
 mod message;
+mod model;
 mod reads;
 mod run;
 
@@ -11,10 +12,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use self::message::{Message, used};
+pub use self::model::{
+    Boot, BootAnswer, BootAnswerKind, BootQuestion, BootQuestionKind, BootStep, BootStepKind,
+    PxeInstructions,
+};
 use self::run::{Event, Runs};
-use super::Evidence;
 use super::fuzz::Script;
-use super::model::{Boot, BootAnswerKind, EvidenceLimit, Transfer, TransferOperation};
+use super::{Evidence, EvidenceLimit, Transfer, TransferOperation};
 use crate::net::{Position, Protocol};
 use crate::observation::{LogEntry, LogKind};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::model::{Transfer, TransferOutcome};
+use crate::evidence::{Transfer, TransferOutcome};
 use crate::net::Position;
 use crate::payload::Text;
 

@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use super::message::{
     self, Message, Method, asks_to_boot, class_begins, fingerprint, names_boot, used,
 };
-use super::reads::ended_well;
-use crate::evidence::model::{
+use super::model::{
     Boot, BootAnswer, BootAnswerKind, BootQuestion, BootQuestionKind, BootStep, BootStepKind,
-    Transfer, TransferOutcome,
 };
+use super::reads::ended_well;
+use crate::evidence::{Transfer, TransferOutcome};
 use crate::net::{Position, Timestamp};
 use crate::payload::Text;
 use crate::payload::dhcp::Dhcp;

@@ -6,8 +6,8 @@ use foldhash::fast::RandomState;
 
 use super::MAX_CONNECTIONS;
 use super::endpoints::Endpoints;
+use super::model::{LearnedEndpoint, RpcBasis};
 use crate::evidence::interfaces;
-use crate::evidence::model::{LearnedEndpoint, RpcBasis};
 use crate::net::{FiveTuple, Position};
 use crate::payload::Uuid;
 use crate::payload::dce_rpc::{Connectionless, Pdu, PduType, is_known_syntax};

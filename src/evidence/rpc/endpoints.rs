@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
+use super::model::{LearnedEndpoint, RpcBasis};
+use crate::evidence::EvidenceLimit;
 use crate::evidence::interfaces;
-use crate::evidence::model::{EvidenceLimit, LearnedEndpoint, RpcBasis};
 use crate::net::{Position, Protocol};
 use crate::payload::Uuid;
 use crate::payload::dcom::StringBinding;

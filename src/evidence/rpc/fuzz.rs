@@ -1,9 +1,9 @@
 //! What must hold of any packets.
 
+use super::model::RpcBasis;
 use super::{Found, Tracker};
 use crate::decode::TcpFlags;
 use crate::evidence::fuzz::Script;
-use crate::evidence::model::RpcBasis;
 use crate::net::Protocol;
 use crate::observation::{LogEntry, LogKind};
 

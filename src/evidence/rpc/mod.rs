@@ -15,6 +15,7 @@ mod datagrams;
 mod endpoints;
 mod framer;
 mod fuzz;
+mod model;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -26,8 +27,9 @@ use self::datagrams::Datagrams;
 use self::endpoints::Endpoints;
 pub(super) use self::endpoints::Found;
 pub(super) use self::fuzz::fuzz;
+pub use self::model::{LearnedEndpoint, RpcBasis};
 use self::room::{ROOM, Room};
-use super::model::EvidenceLimit;
+use super::EvidenceLimit;
 use super::stream::Segment;
 use crate::decode::TcpFlags;
 use crate::flow::Side as FlowSide;

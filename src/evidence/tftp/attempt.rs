@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::model::{Transfer, TransferOperation, TransferOutcome};
 use super::packet::Packet;
 use super::session::{Around, BlockSize, Ending, Session, Side, by_name};
 use super::{Conversation, Seen};
 use crate::evidence::Context;
-use crate::evidence::model::{Transfer, TransferOperation, TransferOutcome};
 use crate::flow::IcmpErrorSeen;
 use crate::net::{Endpoint, FiveTuple, Position, Protocol, Timestamp};
 use crate::payload::Text;

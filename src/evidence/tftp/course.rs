@@ -2,9 +2,9 @@
 //! got lost.
 
 use super::attempt::Attempt;
+use super::model::{RefusedTransfer, TransferCourse, TransferEnd, TransferOperation};
 use super::session::{Session, Side};
 use crate::evidence::Context;
-use crate::evidence::model::{RefusedTransfer, TransferCourse, TransferEnd, TransferOperation};
 use crate::payload::tftp::PORT;
 
 /// Firmware repeats its ACK after a quarter of a second at the soonest; a mirror port's copies come

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::model::{TransferOperation, TransferOutcome};
 use super::{Found, Tracker};
 use crate::evidence::fuzz::Script;
-use crate::evidence::model::{TransferOperation, TransferOutcome};
 use crate::net::Endpoint;
 use crate::observation::{LogEntry, LogKind, TftpRunKind};
 use crate::payload::Text;

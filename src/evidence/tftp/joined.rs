@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::attempt::is_silent;
+use super::model::{JoinedTransfer, TransferOperation};
 use super::packet::Packet;
 use super::session::{Around, Session, Side};
 use crate::evidence::Context;
-use crate::evidence::model::{JoinedTransfer, TransferOperation};
 use crate::flow;
 use crate::net::{Endpoint, FiveTuple, Position, Protocol};
 use crate::observation::{LogEntry, LogKind, TftpRunKind};

@@ -7,6 +7,7 @@ mod blocks;
 mod course;
 mod fuzz;
 mod joined;
+mod model;
 mod packet;
 mod session;
 #[cfg(test)]
@@ -20,10 +21,13 @@ use foldhash::fast::RandomState;
 use self::attempt::{Again, Attempt};
 pub(super) use self::fuzz::fuzz;
 use self::joined::Unrequested;
+pub use self::model::{
+    JoinedTransfer, RefusedTransfer, Transfer, TransferCourse, TransferEnd, TransferOperation,
+    TransferOutcome,
+};
 use self::packet::Packet;
 use self::session::Side;
-use super::Context;
-use super::model::{EvidenceLimit, JoinedTransfer, Transfer, TransferOperation};
+use super::{Context, EvidenceLimit};
 use crate::net::{Endpoint, Position};
 use crate::observation::{LogEntry, LogKind};
 use crate::payload::Text;

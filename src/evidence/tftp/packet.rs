@@ -1,7 +1,7 @@
 //! What a log entry says of a transfer, and how a session takes it up.
 
+use super::model::TransferOperation;
 use super::session::{Session, Side};
-use crate::evidence::model::TransferOperation;
 use crate::net::{Position, Timestamp};
 use crate::observation::{LogKind, TftpRun, TftpRunKind};
 use crate::payload::tftp::{Request, Tftp};

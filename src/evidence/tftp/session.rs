@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::blocks::Blocks;
-use crate::evidence::model::TransferOutcome;
+use super::model::TransferOutcome;
 use crate::net::{Position, Timestamp};
 use crate::observation::{MAX_RUNS_PER_FLOW, TftpRun, TftpRunKind};
 use crate::payload::Text;
