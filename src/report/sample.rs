@@ -484,6 +484,7 @@ fn transfers() -> Vec<Transfer> {
         bytes: 1_049_600,
         blocks: 721,
         retransmitted_blocks: 3,
+        missing_blocks: 0,
         first: at(55, 750),
         last: time(57),
         error: None,
@@ -499,6 +500,7 @@ fn transfers() -> Vec<Transfer> {
             bytes: 0,
             blocks: 0,
             retransmitted_blocks: 0,
+            missing_blocks: 0,
             first: at(58, 790),
             error: Some((1, text(b"File not found\x1b[2J"))),
             ..complete
@@ -516,6 +518,7 @@ fn joined_transfers() -> Vec<JoinedTransfer> {
         bytes: 14_560,
         blocks: 10,
         retransmitted_blocks: 0,
+        missing_blocks: 2,
         first: at(1, 3),
         last: time(1),
         error: None,

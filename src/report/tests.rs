@@ -164,7 +164,7 @@ fn keys_are_those_of_the_contract() {
     has(
         &report["tftp"][0],
         "operation file mode client server options options_requested outcome bytes blocks \
-         retransmitted_blocks bytes_per_second first last error",
+         retransmitted_blocks missing_blocks bytes_per_second first last error",
     );
     has(&report["tftp"][0]["client"], "address port");
     has(

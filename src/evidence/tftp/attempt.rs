@@ -206,6 +206,7 @@ impl Attempt {
             bytes: session.map_or(0, |session| session.bytes),
             blocks: distinct,
             retransmitted_blocks: sent - distinct,
+            missing_blocks: session.map_or(0, Session::missing_blocks),
             first: self.first,
             last: session.map_or(self.last, |session| session.last.max(self.last)),
             error: session

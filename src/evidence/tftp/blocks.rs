@@ -3,6 +3,9 @@
 
 use crate::net::Timestamp;
 
+/// Block numbers have 16 bits.
+pub(super) const WRAP: u64 = 0x1_0000;
+
 /// Numbers that one direction of a transfer carried.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Blocks {
@@ -97,6 +100,12 @@ impl Blocks {
         next.is_some_and(|&(first, _)| first <= number)
     }
 
+    /// Whether it carried a number above 0 that is 0 on the wire.
+    pub(super) fn passes_zero_again(&self) -> bool {
+        let mut seen = self.seen.0.iter();
+        seen.any(|&(first, last)| last / WRAP > first.saturating_sub(1) / WRAP)
+    }
+
     /// How many numbers both carried.
     pub(super) fn shared(&self, other: &Self) -> u64 {
         let (mut mine, mut theirs) = (&self.seen.0[..], &other.seen.0[..]);
@@ -134,7 +143,7 @@ fn unwrap(number: u16, expected: u64) -> u64 {
     if ahead < 0x8000 {
         return expected + u64::from(ahead);
     }
-    let behind = 0x1_0000 - u64::from(ahead);
+    let behind = WRAP - u64::from(ahead);
     // Before the first block there is nothing: then it is ahead after all.
     expected
         .checked_sub(behind)

@@ -112,7 +112,12 @@ fn check_requested(found: &Found, is_cut: bool, packets: &[Packet]) {
         let has_error = transfer.error.is_some();
         match transfer.outcome {
             TransferOutcome::Error => assert!(has_error),
-            TransferOutcome::Aborted => assert_eq!(transfer.operation, TransferOperation::Read),
+            TransferOutcome::Aborted => {
+                assert_eq!(transfer.operation, TransferOperation::Read);
+                assert!(transfer.blocks <= 1);
+                let stops = |(code, _): &(u16, Text)| [0, 8].contains(code);
+                assert!(transfer.error.as_ref().is_none_or(stops));
+            }
             TransferOutcome::Unanswered => assert!(blocks == 0 && !has_error),
             TransferOutcome::Complete
             | TransferOutcome::Stalled

@@ -276,6 +276,7 @@ impl Joined {
             bytes: session.bytes,
             blocks: session.data.distinct,
             retransmitted_blocks: session.data.packets - session.data.distinct,
+            missing_blocks: session.missing_blocks(),
             first: session.first,
             last: session.last,
             error: session.error.map(|error| (error.code, error.text)),

@@ -31,6 +31,8 @@ pub struct Transfer {
     pub blocks: u64,
     /// Blocks sent again.
     pub retransmitted_blocks: u64,
+    /// Blocks that were acknowledged, or that others followed, and were never captured.
+    pub missing_blocks: u64,
     /// The request.
     pub first: Position,
     /// Time of the last packet.
@@ -107,6 +109,8 @@ pub struct JoinedTransfer {
     pub blocks: u64,
     /// Blocks sent again.
     pub retransmitted_blocks: u64,
+    /// Blocks that were acknowledged, or that others followed, and were never captured.
+    pub missing_blocks: u64,
     /// The first packet that was captured.
     pub first: Position,
     /// Time of the last packet.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::blocks::Blocks;
+use super::blocks::{Blocks, WRAP};
 use super::model::TransferOutcome;
 use crate::net::{Position, Timestamp};
 use crate::observation::{MAX_RUNS_PER_FLOW, TftpRun, TftpRunKind};
@@ -12,6 +12,9 @@ use crate::payload::tftp::{DEFAULT_BLOCK_SIZE, Options};
 
 /// Error code "unknown transfer ID" (RFC 1350, appendix).
 const UNKNOWN_TRANSFER: u16 = 5;
+/// Error codes of clients that only asked for the size: iPXE, GRUB and PXELINUX send "not defined"
+/// (RFC 1350, appendix), EDK2 and Windows "option negotiation refused" (RFC 2347).
+const STOPS: [u16; 2] = [0, 8];
 
 /// Past so many log entries the log may have ended before the transfer did: a flow's bound is near.
 const MAX_ENTRIES: u32 = MAX_RUNS_PER_FLOW / 2;
@@ -58,6 +61,8 @@ pub(super) struct Session {
     receiver: Option<Side>,
     /// Lowest and highest block with the payload bytes of each.
     ends: Option<[(u64, u16); 2]>,
+    /// Whether it was under way when the capture began.
+    is_joined: bool,
 }
 
 /// Options that an OACK granted.
@@ -128,6 +133,7 @@ impl Session {
             error: None,
             receiver: None,
             ends: None,
+            is_joined: false,
         }
     }
 
@@ -138,10 +144,11 @@ impl Session {
             return Self::new(port, at);
         }
         // One wrap up, so that blocks from before it have numbers, too.
-        let numbers = Blocks::joined(0x1_0000 + u64::from(block), at.time);
+        let numbers = Blocks::joined(WRAP + u64::from(block), at.time);
         Self {
             data: numbers.clone(),
             acknowledged: numbers,
+            is_joined: true,
             ..Self::new(port, at)
         }
     }
@@ -236,10 +243,7 @@ impl Session {
             return TransferOutcome::Complete;
         }
         if let Some(error) = &self.error {
-            // The client stops once it has the size, before any data.
-            let probed =
-                around.asked_size && error.from == Side::Client && !self.has_acknowledged_data();
-            return match probed {
+            return match around.asked_size && self.is_probed(error) {
                 true => TransferOutcome::Aborted,
                 false => TransferOutcome::Error,
             };
@@ -253,6 +257,39 @@ impl Session {
             _ if around.refused || around.silent => TransferOutcome::Stalled,
             _ => TransferOutcome::Open,
         }
+    }
+
+    /// Whether the client stopped once it had the size: before it acknowledged anything, and so
+    /// before any data but the first block of a server that grants no options.
+    fn is_probed(&self, error: &Error) -> bool {
+        let unasked = u64::from(self.granted.is_none());
+        error.from == Side::Client
+            && STOPS.contains(&error.code)
+            && !self.has_acknowledged_data()
+            && self.data.highest().unwrap_or(0) <= unasked
+    }
+
+    /// Blocks that were acknowledged, or that others followed, and were never captured. Those of a
+    /// transfer that was under way count from its first packet on.
+    pub(super) fn missing_blocks(&self) -> u64 {
+        let (data, acknowledged) = (&self.data, &self.acknowledged);
+        let after = |block: u64| block.saturating_add(1);
+        let begin = data.lowest().into_iter();
+        let Some(begin) = begin.chain(acknowledged.lowest().map(after)).min() else {
+            return 0;
+        };
+        let begin = match self.is_joined {
+            true => begin,
+            false => begin.min(1),
+        };
+        let end = data.highest().max(acknowledged.highest()).unwrap_or(0);
+        // After block 65,535 some servers send block 0, others block 1. Where none was captured,
+        // there was none; ACKs don't tell, as a run of theirs has only some of its numbers.
+        let skipped = match data.passes_zero_again() {
+            true => 0,
+            false => end / WRAP - begin.saturating_sub(1) / WRAP,
+        };
+        after(end).saturating_sub(begin + data.distinct + skipped)
     }
 
     /// Whether the last block, shorter than the others have to be, was acknowledged.

@@ -36,6 +36,8 @@ pub struct Tftp {
     pub blocks: u64,
     /// Blocks sent or captured again.
     pub retransmitted_blocks: u64,
+    /// Blocks that were acknowledged, or that others followed, and were never captured.
+    pub missing_blocks: u64,
     /// `bytes` over the time from first to last packet; null where no time passed.
     pub bytes_per_second: Option<u64>,
     /// The request; the first packet where that was not captured.
@@ -89,6 +91,7 @@ impl Tftp {
             bytes: transfer.bytes,
             blocks: transfer.blocks,
             retransmitted_blocks: transfer.retransmitted_blocks,
+            missing_blocks: transfer.missing_blocks,
             bytes_per_second: rate(transfer.bytes, transfer.first.time, transfer.last),
             first: time(transfer.first.time),
             last: time(transfer.last),
@@ -109,6 +112,7 @@ impl Tftp {
             bytes: transfer.bytes,
             blocks: transfer.blocks,
             retransmitted_blocks: transfer.retransmitted_blocks,
+            missing_blocks: transfer.missing_blocks,
             bytes_per_second: rate(transfer.bytes, transfer.first.time, transfer.last),
             first: time(transfer.first.time),
             last: time(transfer.last),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::units::{bytes, number};
+use super::units::{bytes, count, number};
 use super::{Ink, Pen, Table, rest};
 use crate::report::Report;
 use crate::report::model::{Peer, Tftp};
@@ -55,10 +55,12 @@ fn file(transfer: &Tftp) -> String {
         out.push_str(" (write)");
     }
     if transfer.retransmitted_blocks > 0 {
-        out.push_str(&format!(
-            ", {} blocks sent again",
-            number(transfer.retransmitted_blocks)
-        ));
+        let again = count(transfer.retransmitted_blocks, "block");
+        out.push_str(&format!(", {again} sent again"));
+    }
+    if transfer.missing_blocks > 0 {
+        let missing = count(transfer.missing_blocks, "block");
+        out.push_str(&format!(", {missing} not captured"));
     }
     if let Some(error) = &transfer.error {
         out.push_str(&format!(", error {}: {}", error.code, error.message));

@@ -173,6 +173,7 @@ fn read_request(client: &str, server: &str, file: &str, outcome: TransferOutcome
         bytes: 0,
         blocks: 0,
         retransmitted_blocks: 0,
+        missing_blocks: 0,
         first: at(9),
         last: at(11).time,
         error: None,

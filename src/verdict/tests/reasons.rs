@@ -80,6 +80,7 @@ fn a_transfer_that_was_under_way_is_unsolicited_and_told_apart() {
         bytes: 1024,
         blocks: 3,
         retransmitted_blocks: 0,
+        missing_blocks: 0,
         first: at(9),
         last: at(11).time,
         error: None,

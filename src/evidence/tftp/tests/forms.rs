@@ -187,6 +187,33 @@ fn a_client_that_stops_after_the_size_only_probed() {
 }
 
 #[test]
+fn a_client_that_fails_after_it_got_the_size_did_not_probe() {
+    let outcome = |oack: bool, blocks: u16, code: u8| {
+        let mut packets = Packets::default();
+        let mut peers = Peers::new(&mut packets, 40000);
+        peers.request(OPTIONS);
+        if oack {
+            peers.server_sends(b"\0\x06tsize\x00300001\0");
+        }
+        for block in 1..=blocks {
+            peers.server_sends(&data(block, 512));
+        }
+        peers.client_sends(&[0, 5, 0, code, b'a', 0]);
+        one(&packets).outcome
+    };
+    // Before it asks for data the disk is full.
+    assert_eq!(outcome(true, 0, 3), TransferOutcome::Error);
+    for code in [0, 8] {
+        // The server sends more only where it was acknowledged.
+        assert_eq!(outcome(true, 1, code), TransferOutcome::Error);
+        assert_eq!(outcome(false, 2, code), TransferOutcome::Error);
+        // It knows no options, and sends the first block in place of the size.
+        assert_eq!(outcome(false, 1, code), TransferOutcome::Aborted);
+    }
+    assert_eq!(outcome(false, 1, 3), TransferOutcome::Error);
+}
+
+#[test]
 fn a_client_that_falls_silent_after_the_size_only_probed_if_it_comes_back() {
     let run = |comes_back: bool, asks_again: bool| {
         let mut packets = Packets::default();

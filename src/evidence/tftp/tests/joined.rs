@@ -57,6 +57,20 @@ fn a_transfer_joined_in_the_middle() {
     assert_eq!(joined.first.frame(), 1);
     let frames: Vec<_> = joined.frames.iter().map(|at| at.frame()).collect();
     assert_eq!(frames, [1, 202]);
+    assert_eq!(joined.missing_blocks, 0);
+}
+
+#[test]
+fn blocks_that_were_not_captured_count_from_the_first_packet_on() {
+    let mut packets = Packets::default();
+    packets.udp(client(), server(), &ack(298));
+    for block in 300..=310 {
+        packets.udp(server(), client(), &data(block, 1456));
+        packets.udp(client(), server(), &ack(block));
+    }
+    blocks(&mut packets, 313..=320, 1456);
+    let joined = one(&packets);
+    assert_eq!((joined.blocks, joined.missing_blocks), (19, 3));
 }
 
 #[test]
@@ -67,7 +81,7 @@ fn block_numbers_wrap() {
         blocks(&mut packets, first..=first + 70_000, 16);
         let joined = one(&packets);
         assert_eq!(joined.outcome, TransferOutcome::Complete);
-        assert_eq!(joined.blocks, 70_001);
+        assert_eq!((joined.blocks, joined.missing_blocks), (70_001, 0));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod forms;
 mod joined;
+mod missing;
 mod properties;
 
 use crate::evidence::testing::{Input, Packets, at};

@@ -179,6 +179,7 @@ proptest! {
         for (transfer, truth) in transfers.iter().zip(&truths) {
             prop_assert_eq!(transfer.client, truth.client);
             prop_assert_eq!(transfer.operation, truth.operation);
+            prop_assert_eq!(transfer.missing_blocks, 0);
             // One block without an answer to the size asked for: it may be a short one of that size.
             let is_unclear = truth.operation == TransferOperation::Read
                 && truth.window == 1
