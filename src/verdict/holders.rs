@@ -30,6 +30,21 @@ pub(super) struct Holders<'a> {
     external: RoleSet,
 }
 
+/// Roles that somebody holds: a host of the site, or an external party, whose addresses need not
+/// be listed.
+pub(super) fn held(site: &Site, roles: &Roles) -> RoleSet {
+    let listed = site.roles.iter();
+    let mut held = listed.fold(RoleSet::EMPTY, |held, (_, written)| {
+        held.union(roles.with_implied(*written))
+    });
+    for (id, role) in roles.iter() {
+        if role.external {
+            held.insert(id);
+        }
+    }
+    held
+}
+
 /// Where a holder is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::flow::State;
-use crate::policy::{Reach, Rule, Service};
+use crate::policy::{Party, Reach, Rule, Service};
 use crate::verdict::attempt::{Answers, Attempt};
 use crate::verdict::failing::Failing;
 use crate::verdict::finding::Findings;
+use crate::verdict::holders::held;
 use crate::verdict::requirement::Requirements;
 use crate::verdict::scenario::Scenarios;
 use crate::verdict::shares::Shares;
@@ -28,6 +29,8 @@ pub(super) struct Sums<'a> {
     pub scenarios: Scenarios<'a>,
     /// By rule: who answers.
     answering: Vec<Answering>,
+    /// By rule: whether somebody holds the responder's role.
+    is_held: Vec<bool>,
 }
 
 /// Flows, packets and bytes.
@@ -63,6 +66,7 @@ enum Answering {
 impl<'a> Sums<'a> {
     pub fn new(judge: &Judge<'a>) -> Self {
         let rules = &judge.policy.rules;
+        let held = held(judge.site, &judge.policy.roles);
         Self {
             totals: Totals::default(),
             one_sided_flows: 0,
@@ -76,6 +80,13 @@ impl<'a> Sums<'a> {
             requirements: Requirements::new(judge),
             scenarios: Scenarios::new(judge),
             answering: rules.iter().map(answering).collect(),
+            is_held: rules
+                .iter()
+                .map(|rule| match rule.responder {
+                    Party::Any => true,
+                    Party::Role(role) => held.contains(role),
+                })
+                .collect(),
         }
     }
 
@@ -109,9 +120,7 @@ impl<'a> Sums<'a> {
     fn add_expected(&mut self, judge: &Judge<'_>, judged: &FlowVerdict<'_>, basis: Basis) {
         let count = Count::of(&judged.flow);
         self.totals.expected += count.flows;
-        for rule in judged.rules.iter() {
-            self.rules[*rule as usize].merge(count);
-        }
+        self.count_rules(judge, judged, count);
         if let Some(endpoint) = judged.learned {
             self.rpc[endpoint] += count.flows;
         }
@@ -136,6 +145,19 @@ impl<'a> Sums<'a> {
             }
             self.requirements.add(judge, judged, attempt);
             self.scenarios.add(judge, judged, flow, attempt);
+        }
+    }
+
+    /// Counts the use of rules. What goes to many fits every rule that it may be meant for, so of
+    /// those the ones count whose responder there is.
+    fn count_rules(&mut self, judge: &Judge<'_>, judged: &FlowVerdict<'_>, count: Count) {
+        let is_held = |rule: &u32| self.is_held[*rule as usize];
+        let only_held = judge.ends.is_for_many(judged.flow.responder.address)
+            && judged.rules.iter().any(is_held);
+        for rule in judged.rules.iter() {
+            if !only_held || self.is_held[*rule as usize] {
+                self.rules[*rule as usize].merge(count);
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Required rules and failing flows.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::flow::IcmpErrorSeen;
 
@@ -470,4 +472,37 @@ fn rules_that_share_an_id_are_required_by_what_they_share() {
     let audited = audit(&site(&more), Proofs::default(), &[]);
     let entry = requirement(&audited, &format!("{section}/smb"));
     assert_eq!(entry.rules.len(), 2);
+}
+
+#[test]
+fn a_broadcast_uses_only_rules_whose_responder_there_is() {
+    let users = |roles: &str, flow: Flow| {
+        let toml =
+            format!("version = 1\nname = \"test\"\n[roles]\n{roles}client = [\"10.1.0.0/16\"]\n");
+        let source = Source::new("site.toml", toml);
+        let loaded = Site::read(&source, Path::new("")).expect("a site file");
+        let audited = audit(&loaded, Proofs::default(), &[flow]);
+        assert_eq!(audited.totals.expected, 1);
+        let used = audited.rules.iter().filter(|rule| rule.flows > 0);
+        let responders: BTreeSet<_> = used.map(|rule| rule.responder.clone()).collect();
+        Vec::from_iter(responders)
+    };
+    let discover = || unanswered(udp("0.0.0.0:68", "255.255.255.255:67"));
+    let controller = "domain-controller = [\"10.0.0.13\"]\n";
+    let pxe = "distribution-point-pxe = [\"10.0.0.12\"]\n";
+    let server = "windows-server = [\"10.0.0.18\"]\n";
+    assert_eq!(users(controller, discover()), ["domain-controller"]);
+    assert_eq!(
+        users(&[controller, pxe].concat(), discover()),
+        ["distribution-point-pxe", "domain-controller"]
+    );
+    assert_eq!(users(server, discover()), ["windows-server"]);
+    // Nobody holds any of them: then there is no telling which it was.
+    assert!(users("", discover()).len() > 1);
+    // A server answers for itself.
+    let offer = udp("10.0.0.18:67", "255.255.255.255:68");
+    assert_eq!(
+        users(&[controller, server].concat(), offer),
+        ["windows-server"]
+    );
 }
