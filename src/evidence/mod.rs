@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 pub use context::Context;
+pub use dhcp::ReadsEnd;
 pub use model::{
     Boot, BootAnswer, BootAnswerKind, BootQuestion, BootQuestionKind, BootStep, BootStepKind,
     EvidenceLimit, JoinedTransfer, LearnedEndpoint, PxeInstructions, RefusedTransfer, RpcBasis,

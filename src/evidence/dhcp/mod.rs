@@ -7,6 +7,8 @@ mod message;
 mod reads;
 mod run;
 
+pub use self::reads::ReadsEnd;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
