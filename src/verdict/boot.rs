@@ -14,6 +14,23 @@ use crate::evidence::{
 use crate::net::Position;
 use crate::policy::{Step, StepEvidence};
 
+/// Ways of failing that `causes-when` tells apart, finer than a [`RequirementCause`].
+const ERROR_OF_CLIENT: &str = "tftp-error-of-client";
+const REQUEST_REFUSED: &str = "tftp-request-refused";
+const ANSWER_REFUSED: &str = "tftp-answer-refused";
+const HIGH_PORT_REFUSED: &str = "tftp-high-port-refused";
+const SERVER_GONE: &str = "tftp-server-gone";
+
+/// All of them.
+#[cfg(test)]
+pub(super) const WAYS_TO_FAIL: [&str; 5] = [
+    ERROR_OF_CLIENT,
+    REQUEST_REFUSED,
+    ANSWER_REFUSED,
+    HIGH_PORT_REFUSED,
+    SERVER_GONE,
+];
+
 /// A machine and the runs of its boot, in time order.
 pub(super) struct Machine<'a> {
     runs: Vec<Booting<'a>>,
@@ -287,7 +304,7 @@ fn failure(read: &Transfer) -> (RequirementCause, Option<&'static str>, String) 
         (RequirementCause::TftpError, _) => {
             let (from, how) = match course.error_from {
                 Some(TransferEnd::Server) => (" (from the server)", None),
-                Some(TransferEnd::Client) => (" (from the machine)", Some("tftp-error-of-client")),
+                Some(TransferEnd::Client) => (" (from the machine)", Some(ERROR_OF_CLIENT)),
                 None => ("", None),
             };
             let what = read.error.as_ref().map(|(code, text)| {
@@ -301,18 +318,18 @@ fn failure(read: &Transfer) -> (RequirementCause, Option<&'static str>, String) 
             let by = refused.error.sender;
             let (how, what) = match refused.sent_by {
                 _ if both_ways => (
-                    "tftp-server-gone",
+                    SERVER_GONE,
                     "blocks came and were acknowledged, until the transfer was refused",
                 ),
                 TransferEnd::Server => (
-                    "tftp-answer-refused",
+                    ANSWER_REFUSED,
                     "the server's answer from its high port was refused",
                 ),
                 TransferEnd::Client if course.server_packets == 0 => {
-                    ("tftp-request-refused", "the request was refused")
+                    (REQUEST_REFUSED, "the request was refused")
                 }
                 TransferEnd::Client => (
-                    "tftp-high-port-refused",
+                    HIGH_PORT_REFUSED,
                     "the server answered, and what the machine sent to its high port was refused",
                 ),
             };

@@ -213,6 +213,8 @@ pub(super) fn fuzz(data: &[u8]) {
 }
 
 #[cfg(test)]
+mod ends;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;

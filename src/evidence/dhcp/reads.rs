@@ -25,8 +25,7 @@ pub enum ReadsEnd<'a> {
 impl<'a> ReadsEnd<'a> {
     /// Of these reads, in time order; `None` where there is none.
     pub fn of(reads: &[&'a Transfer]) -> Option<Self> {
-        let is_complete =
-            |transfer: &&&Transfer| transfer.outcome == TransferOutcome::Complete;
+        let is_complete = |transfer: &&&Transfer| transfer.outcome == TransferOutcome::Complete;
         let last_complete = reads.iter().rfind(is_complete);
         let mut last_attempts: BTreeMap<&Text, &'a Transfer> = BTreeMap::new();
         for transfer in reads {

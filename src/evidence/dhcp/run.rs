@@ -107,8 +107,10 @@ impl<'a> Runs<'a> {
             }
         } else if !message.is_cut {
             let asks = message.question(dhcp);
-            if matches!(asks, Some(BootQuestionKind::Discover | BootQuestionKind::Request))
-                && let Some(run) = self.list.last_mut()
+            if matches!(
+                asks,
+                Some(BootQuestionKind::Discover | BootQuestionKind::Request)
+            ) && let Some(run) = self.list.last_mut()
             {
                 run.has_ordinary_lease = true;
             }
