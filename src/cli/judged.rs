@@ -57,7 +57,10 @@ impl JudgeArgs {
         } else {
             Strictness::Normal
         };
-        let proofs = Proofs::from(&evidence);
+        let proofs = Proofs {
+            window: observation.window(),
+            ..Proofs::from(&evidence)
+        };
         let counted = Counted::new(&observation, &evidence);
         let partitions = Partitions {
             count: observation.flow_partitions(),

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 pub use context::Context;
 pub use dhcp::{
     Boot, BootAnswer, BootAnswerKind, BootQuestion, BootQuestionKind, BootStep, BootStepKind,
-    PxeInstructions,
+    PxeInstructions, ReadsEnd,
 };
 pub use limit::EvidenceLimit;
 pub use rpc::{LearnedEndpoint, RpcBasis};

@@ -41,7 +41,13 @@ pub struct Window {
 impl Window {
     #[inline]
     fn holds(&self, time: Timestamp) -> bool {
-        self.from.is_none_or(|from| from <= time) && self.to.is_none_or(|to| time <= to)
+        self.overlaps(time, time)
+    }
+
+    /// Whether something that lasted from `first` to `last` was under way in it.
+    #[inline]
+    pub fn overlaps(&self, first: Timestamp, last: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= last) && self.to.is_none_or(|to| first <= to)
     }
 }
 
@@ -333,6 +339,7 @@ impl Part {
         }
         Observation {
             captures,
+            window: self.window,
             flows: self.flows,
             placements,
             errors: self.errors,

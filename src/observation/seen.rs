@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::capture::{Placement, place};
 use super::log::{LogEntries, Ordered};
-use super::{CaptureRecord, Continuity};
+use super::{CaptureRecord, Continuity, Window};
 use crate::decode::{LinkProtocol, Undecoded};
 use crate::flow::{Flow, FlowTable, HostFilter, IcmpErrorSeen, IcmpErrors, Resolver};
 use crate::net::{FiveTuple, ServicePorts, Timestamp};
@@ -46,6 +46,7 @@ pub struct LimitReached {
 #[derive(Clone, Debug)]
 pub struct Observation {
     pub(super) captures: Vec<CaptureRecord>,
+    pub(super) window: Window,
     pub(super) flows: FlowTable,
     /// Where the pieces that the flows' first packets are numbered in stand.
     pub(super) placements: Vec<Placement>,
@@ -65,6 +66,11 @@ impl Observation {
     /// Captures by first packet, then name; [`crate::net::Position::capture`] is an index into them.
     pub fn captures(&self) -> &[CaptureRecord] {
         &self.captures
+    }
+
+    /// Which packets are judged. The log holds the others, too.
+    pub fn window(&self) -> Window {
+        self.window
     }
 
     /// Every flow from its initiator's side, in no particular order.

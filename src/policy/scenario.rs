@@ -42,12 +42,13 @@ pub struct Step {
 }
 
 impl Step {
-    /// The usual causes of a failure of this kind; `None` for a step that was never tried.
-    pub fn causes(&self, how: Option<&str>) -> &[String] {
-        let when = self
-            .causes_when
-            .iter()
-            .find(|(code, _)| Some(code.as_str()) == how);
+    /// The usual causes of a failure of this kind, of which the first that the step knows counts;
+    /// none for a step that was never tried.
+    pub fn causes<'c>(&self, how: impl IntoIterator<Item = &'c str>) -> &[String] {
+        let when = how.into_iter().find_map(|how| {
+            let mut known = self.causes_when.iter();
+            known.find(|(code, _)| code.as_str() == how)
+        });
         when.map_or(&self.causes, |(_, causes)| causes)
     }
 }

@@ -1,34 +1,52 @@
 //! Network boots against the steps of a boot: DHCP, boot offer, TFTP request, TFTP transfer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
+use super::diagnosis::file_name;
 use super::facts::Facts;
 use super::requirement::Standing;
 use super::{RequirementCause, RequirementState};
 use crate::evidence::{
-    Boot, BootAnswerKind, BootQuestionKind, BootStepKind, Transfer, TransferOutcome,
+    Boot, BootAnswerKind, BootQuestionKind, BootStepKind, ReadsEnd, Transfer, TransferEnd,
+    TransferOutcome,
 };
 use crate::net::Position;
 use crate::policy::{Step, StepEvidence};
 
-/// TFTP error "file not found" (RFC 1350).
-const FILE_NOT_FOUND: u16 = 1;
+/// Ways of failing that `causes-when` tells apart, finer than a [`RequirementCause`].
+const ERROR_OF_CLIENT: &str = "tftp-error-of-client";
+const REQUEST_REFUSED: &str = "tftp-request-refused";
+const ANSWER_REFUSED: &str = "tftp-answer-refused";
+const HIGH_PORT_REFUSED: &str = "tftp-high-port-refused";
+const SERVER_GONE: &str = "tftp-server-gone";
+
+/// All of them.
+#[cfg(test)]
+pub(super) const WAYS_TO_FAIL: [&str; 5] = [
+    ERROR_OF_CLIENT,
+    REQUEST_REFUSED,
+    ANSWER_REFUSED,
+    HIGH_PORT_REFUSED,
+    SERVER_GONE,
+];
 
 /// A machine and the runs of its boot, in time order.
 pub(super) struct Machine<'a> {
     runs: Vec<Booting<'a>>,
 }
 
-/// The machines that boot, in the order of their first runs.
+/// The machines that boot in the time judged, in the order of their first runs.
 pub(super) fn machines<'a>(facts: &Facts<'a>) -> Vec<Machine<'a>> {
     let mut machines: Vec<Machine<'a>> = Vec::new();
     let mut known = HashMap::new();
-    for boot in facts.proofs().pxe {
+    let boots = facts.proofs().pxe.iter();
+    for boot in boots.filter(|boot| facts.is_judged(boot.first, boot.last)) {
         let address = boot.client_addresses.first();
+        let address = address.filter(|_| boot.client_mac.is_none());
         let key = (
             boot.client_mac,
-            address.filter(|_| boot.client_mac.is_none()),
+            address.map(|address| facts.machine(*address)),
         );
         let place = *known.entry(key).or_insert(machines.len());
         if place == machines.len() {
@@ -180,7 +198,17 @@ impl<'a> Booting<'a> {
 
     /// What a step that is missing leaves open: whom the machine asked in vain, or what it did
     /// not get.
-    pub fn missing(&self, evidence: StepEvidence) -> Option<String> {
+    pub fn missing(&self, evidence: StepEvidence) -> Option<(String, Option<Position>)> {
+        if evidence == StepEvidence::Binl {
+            let question = self.boot.unanswered_binl().last()?;
+            let server = question.server?;
+            let text = format!("the machine asked {server} on port 4011, which did not answer");
+            return Some((text, Some(question.at)));
+        }
+        self.lacking(evidence).map(|text| (text, None))
+    }
+
+    fn lacking(&self, evidence: StepEvidence) -> Option<String> {
         let asked = |kind| {
             let mut asked = self.boot.questions.iter().rev();
             asked.find(|question| question.kind == kind)
@@ -231,50 +259,85 @@ impl<'a> Booting<'a> {
         if self.boot.is_over_http() {
             return Some(http_boot());
         }
-        let mut last_attempts: BTreeMap<&[u8], &Transfer> = BTreeMap::new();
-        for transfer in &self.reads {
-            last_attempts.insert(transfer.file.bytes(), transfer);
-        }
-        let mut attempts: Vec<&Transfer> = last_attempts.into_values().collect();
-        attempts.sort_by_key(|transfer| transfer.first);
-        let complete = |transfer: &&&Transfer| transfer.outcome == TransferOutcome::Complete;
-        let last_success = attempts
-            .iter()
-            .filter(complete)
-            .map(|transfer| transfer.first)
-            .max();
-        let mut open = None;
-        for transfer in &attempts {
-            match failure(transfer, last_success) {
-                Some(cause) => {
-                    return Some(failed(cause, cause.meaning().to_owned(), transfer.first));
-                }
-                None if transfer.outcome == TransferOutcome::Open => open = Some(transfer.first),
-                None => {}
+        let end = ReadsEnd::of(&self.reads)?;
+        Some(match end {
+            ReadsEnd::Complete(read) => satisfied("complete", end.well().unwrap_or(read.first)),
+            ReadsEnd::SizesOnly(read) => {
+                let text = "only the sizes of files were asked for, and no file was read";
+                satisfied(text, end.well().unwrap_or(read.first))
             }
-        }
-        if let Some(at) = open {
-            let explanation = "the capture ends before the transfer does, or its end can't be told";
-            return Some(not_observable(explanation.to_owned(), Some(at)));
-        }
-        last_success.map(|at| satisfied("complete", at))
+            ReadsEnd::Open(read) => {
+                let text = "the capture ends before the transfer does, or its end can't be told";
+                not_observable(text.to_owned(), Some(read.first))
+            }
+            ReadsEnd::Failed(read) => failed_read(read),
+        })
     }
 }
 
-/// Why the last attempt at a file counts as failed.
-fn failure(transfer: &Transfer, last_success: Option<Position>) -> Option<RequirementCause> {
-    match transfer.outcome {
-        TransferOutcome::Complete | TransferOutcome::Aborted | TransferOutcome::Open => None,
-        TransferOutcome::Error => {
-            // Firmware asks for many names of which only some exist.
-            let not_found = matches!(transfer.error, Some((FILE_NOT_FOUND, _)));
-            let went_on = last_success.is_some_and(|success| transfer.first < success);
-            (!(not_found && went_on)).then_some(RequirementCause::TftpError)
-        }
-        TransferOutcome::Stalled => Some(RequirementCause::TftpStalled),
-        TransferOutcome::Unanswered => Some(RequirementCause::TftpUnanswered),
-        TransferOutcome::Unreachable => Some(RequirementCause::Unreachable),
+/// A read that brought no file: which, from whom, and what shows it.
+fn failed_read(read: &Transfer) -> Standing {
+    let (cause, how, what) = failure(read);
+    let file = file_name(&read.file);
+    let explanation = format!("`{file}` from {}: {what}", read.server.address);
+    Standing {
+        how,
+        ..failed(cause, explanation, read.first)
     }
+}
+
+/// Why a read failed: its cause, a finer word for it, and a text.
+fn failure(read: &Transfer) -> (RequirementCause, Option<&'static str>, String) {
+    let course = &read.course;
+    let both_ways = course.acknowledged >= Some(1) && course.sent >= Some(2);
+    let cause = match read.outcome {
+        TransferOutcome::Unanswered => RequirementCause::TftpUnanswered,
+        TransferOutcome::Unreachable => RequirementCause::Unreachable,
+        TransferOutcome::Error => RequirementCause::TftpError,
+        TransferOutcome::Stalled
+        | TransferOutcome::Complete
+        | TransferOutcome::Aborted
+        | TransferOutcome::Open => RequirementCause::TftpStalled,
+    };
+    let meaning = cause.meaning();
+    let (how, what) = match (cause, &course.refused) {
+        (RequirementCause::TftpError, _) => {
+            let (from, how) = match course.error_from {
+                Some(TransferEnd::Server) => (" (from the server)", None),
+                Some(TransferEnd::Client) => (" (from the machine)", Some(ERROR_OF_CLIENT)),
+                None => ("", None),
+            };
+            let what = read.error.as_ref().map(|(code, text)| {
+                let text = file_name(text);
+                let space = if text.is_empty() { "" } else { " " };
+                format!("error {code}{space}{text}{from}")
+            });
+            (how, what)
+        }
+        (RequirementCause::TftpStalled | RequirementCause::Unreachable, Some(refused)) => {
+            let by = refused.error.sender;
+            let (how, what) = match refused.sent_by {
+                _ if both_ways => (
+                    SERVER_GONE,
+                    "blocks came and were acknowledged, until the transfer was refused",
+                ),
+                TransferEnd::Server => (
+                    ANSWER_REFUSED,
+                    "the server's answer from its high port was refused",
+                ),
+                TransferEnd::Client if course.server_packets == 0 => {
+                    (REQUEST_REFUSED, "the request was refused")
+                }
+                TransferEnd::Client => (
+                    HIGH_PORT_REFUSED,
+                    "the server answered, and what the machine sent to its high port was refused",
+                ),
+            };
+            (Some(how), Some(format!("{what}, by ICMP from {by}")))
+        }
+        _ => (None, None),
+    };
+    (cause, how, what.unwrap_or_else(|| meaning.to_owned()))
 }
 
 /// Judges the steps of a boot in order: the name of the first required one that is missing or
@@ -296,6 +359,7 @@ fn satisfied(text: &str, at: Position) -> Standing {
     Standing {
         state: RequirementState::Satisfied,
         cause: None,
+        how: None,
         explanation: text.to_owned(),
         at: Some(at),
     }
@@ -305,6 +369,7 @@ fn failed(cause: RequirementCause, explanation: String, at: Position) -> Standin
     Standing {
         state: RequirementState::Failed,
         cause: Some(cause),
+        how: None,
         explanation,
         at: Some(at),
     }
@@ -314,6 +379,7 @@ fn not_observable(explanation: String, at: Option<Position>) -> Standing {
     Standing {
         state: RequirementState::NotObservable,
         cause: None,
+        how: None,
         explanation,
         at,
     }
@@ -323,6 +389,7 @@ fn http_boot() -> Standing {
     Standing {
         state: RequirementState::NotApplicable,
         cause: None,
+        how: None,
         explanation: "the machine boots over HTTP, which needs no TFTP".to_owned(),
         at: None,
     }

@@ -14,7 +14,8 @@ use super::shares::Shares;
 use super::ttls::UsualTtls;
 use crate::evidence::{Boot, Evidence, JoinedTransfer, LearnedEndpoint, Transfer};
 use crate::flow::{Flow, InitiatorBasis, State};
-use crate::net::{Endpoint, Position, Protocol};
+use crate::net::{Endpoint, Position, Protocol, Timestamp};
+use crate::observation::Window;
 use crate::site::Site;
 
 const ENDPOINT_MAPPER: u16 = 135;
@@ -35,6 +36,8 @@ pub struct Proofs<'a> {
     pub pxe: &'a [Boot],
     /// Where those come from: it knows servers by the addresses that they answered from, too.
     pub evidence: Option<&'a Evidence>,
+    /// Which time is judged: of what happened outside, nothing is said.
+    pub window: Window,
 }
 
 impl<'a> From<&'a Evidence> for Proofs<'a> {
@@ -45,6 +48,7 @@ impl<'a> From<&'a Evidence> for Proofs<'a> {
             rpc: &evidence.rpc,
             pxe: &evidence.pxe,
             evidence: Some(evidence),
+            window: Window::default(),
         }
     }
 }
@@ -267,6 +271,11 @@ impl<'a> Facts<'a> {
 
     pub(super) fn proofs(&self) -> Proofs<'a> {
         self.proofs
+    }
+
+    /// Whether what lasted from then to then was under way in the time judged.
+    pub(super) fn is_judged(&self, first: Position, last: Timestamp) -> bool {
+        self.proofs.window.overlaps(first.time, last)
     }
 
     /// Whether a machine reached the endpoint mapper of another one.

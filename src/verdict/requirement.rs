@@ -72,6 +72,8 @@ impl Slot {
 pub(super) struct Standing {
     pub state: RequirementState,
     pub cause: Option<RequirementCause>,
+    /// How it failed, where more is known than the cause: as `causes-when` of a step spells it.
+    pub how: Option<&'static str>,
     pub explanation: String,
     pub at: Option<Position>,
 }
@@ -236,6 +238,7 @@ impl Wanted {
         let said = |state, cause, explanation: String, at| Standing {
             state,
             cause,
+            how: None,
             explanation,
             at,
         };

@@ -177,17 +177,18 @@ impl Wanted<'_> {
         let machines = booting::machines(&judge.facts);
         let mut booted: BTreeSet<IpAddr> = BTreeSet::new();
         for machine in &machines {
-            booted.extend(machine.addresses());
+            booted.extend(machine.addresses().map(|one| judge.facts.machine(one)));
             let address = machine.addresses().next();
             let shown = |run: &Booting<'_>, step: &Step| {
                 let shown = step.evidence.and_then(|evidence| run.step(evidence));
                 shown.unwrap_or_else(|| {
                     let mut unseen = unseen(judge, holders, self.scenario, step, address);
                     let missing = step.evidence.and_then(|evidence| run.missing(evidence));
-                    if let Some(missing) = missing
+                    if let Some((missing, at)) = missing
                         && unseen.state == RequirementState::Missing
                     {
                         unseen.explanation = missing;
+                        unseen.at = at;
                     }
                     unseen
                 })
@@ -199,8 +200,10 @@ impl Wanted<'_> {
         }
         let listed = holders
             .single_hosts(self.scenario.hosts)
+            .map(|host| judge.facts.machine(host))
             .filter(|host| !booted.contains(host));
-        let mut hosts: Vec<Option<IpAddr>> = listed.map(Some).collect();
+        let listed: BTreeSet<IpAddr> = listed.collect();
+        let mut hosts: Vec<Option<IpAddr>> = listed.into_iter().map(Some).collect();
         if hosts.is_empty() && machines.is_empty() {
             hosts.push(None);
         }
@@ -316,7 +319,8 @@ impl Wanted<'_> {
                 }
                 (RequirementState::Missing | RequirementState::Failed, None) => {
                     broken = Some(&step.name);
-                    let causes = step.causes(standing.cause.map(RequirementCause::code));
+                    let cause = standing.cause.map(RequirementCause::code);
+                    let causes = step.causes(standing.how.into_iter().chain(cause));
                     if !causes.is_empty() {
                         let causes = causes.join("; ");
                         standing.explanation =

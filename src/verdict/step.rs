@@ -126,6 +126,7 @@ impl Slot {
         Some(Standing {
             state,
             cause: failed.and_then(|attempt| attempt.cause()),
+            how: None,
             explanation: match failed {
                 Some(attempt) => failure(judge, &attempt),
                 None => text.to_owned(),
@@ -198,6 +199,7 @@ pub(super) fn unseen(
     Standing {
         state,
         cause: None,
+        how: None,
         explanation,
         at: None,
     }

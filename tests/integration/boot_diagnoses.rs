@@ -12,7 +12,7 @@ use crate::command::{portolan, portolan_in, root};
 use crate::support::boots::{
     self, Blocks, DISTRIBUTION_POINT, DOMAIN_CONTROLLER, MACHINE, Named, STRANGER,
 };
-use crate::support::build::{Link, Pcap, PxeBoot, Recording};
+use crate::support::build::{Link, Pcap, PxeBoot, Recording, Tftp};
 use crate::support::shared::shared;
 
 /// What a fixture shows: diagnosis, host, words of the explanation, frames.
@@ -159,15 +159,62 @@ fn audited(site: &Path, capture: &Recording) -> Vec<Value> {
 }
 
 fn report(site: &Path, capture: &Recording) -> Value {
+    report_of(site, capture, &[])
+}
+
+fn report_of(site: &Path, capture: &Recording, options: &[&str]) -> Value {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let bytes = Pcap::default().encode(&capture.records);
     fs::write(folder.path().join("a.pcap"), bytes).expect("writes");
     let site = site.to_str().expect("a path");
-    let run = portolan_in(
-        folder.path(),
-        ["audit", "--site", site, "--format", "json", "a.pcap"],
-    );
+    let audit = ["audit", "--site", site, "--format", "json", "a.pcap"];
+    let run = portolan_in(folder.path(), [&audit[..], options].concat());
     serde_json::from_str(&run.out).expect("a report")
+}
+
+#[test]
+fn what_happened_outside_the_time_judged_is_not_told() {
+    let site = root().join("fixtures/pxe.toml");
+    for (code, capture) in boots::all() {
+        let all = of(&report(&site, &capture));
+        assert!(!all.is_empty(), "{code}");
+        let after = ["--from", "2099-01-01T00:00:00Z"];
+        let report = report_of(&site, &capture, &after);
+        assert_eq!(of(&report), Vec::<Value>::new(), "{code}");
+        for entry in report["requirements"].as_array().expect("a list") {
+            assert_eq!(entry["host"], Value::Null, "{code}");
+            assert_ne!(entry["state"], "satisfied", "{code}");
+        }
+        assert!(!report["pxe"].as_array().expect("a list").is_empty());
+    }
+}
+
+#[test]
+fn a_step_that_was_seen_is_never_the_first_missing_one() {
+    let site = root().join("fixtures/pxe.toml");
+    let (mut probed, boot) = boots::negotiated();
+    let file = boot.transfer(1801, "a", 700);
+    boot.transfer(1800, "x", 0)
+        .fail(1, "File not found", &mut probed);
+    file.run(&mut probed);
+    let probe = Tftp {
+        asked: &[("tsize", "0")],
+        granted: &[("tsize", "700")],
+        ..boot.transfer(1802, "a", 0)
+    };
+    probe.probe(&mut probed);
+    let mut missing = 0;
+    let captures = boots::all().into_iter().map(|(_, capture)| capture);
+    for capture in captures.chain([probed]) {
+        let report = report(&site, &capture);
+        for boot in report["pxe"].as_array().expect("a list") {
+            let step = &boot["first_missing_step"];
+            missing += usize::from(!step.is_null());
+            let steps = boot["steps"].as_array().expect("a list");
+            assert!(!steps.contains(step), "{boot}");
+        }
+    }
+    assert!(missing > 0);
 }
 
 fn none(capture: Recording) {

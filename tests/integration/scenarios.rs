@@ -124,8 +124,8 @@ fn the_first_missing_step_of_a_push_tells_its_causes_and_the_rest_is_not_reached
     says(
         &entries[3],
         "tried, never successful: nothing came back",
-        "usual causes: WMI is not allowed in the client's firewall; a firewall stops the dynamic \
-         ports.",
+        "usual causes: WMI is not allowed in the client's firewall; a firewall drops the dynamic \
+         ports on the way.",
     );
     assert_eq!(
         entries[4]["explanation"],
@@ -134,6 +134,24 @@ fn the_first_missing_step_of_a_push_tells_its_causes_and_the_rest_is_not_reached
     assert_eq!(entries[4]["first"], Value::Null);
     let run = audit(&out, PUSH, &[]);
     assert_eq!(run.status, 1, "{}", run.out);
+}
+
+#[test]
+fn who_refuses_is_not_said_to_be_off() {
+    let mut out = recording();
+    talk(&mut out, "10.0.0.10:50001", "10.1.0.7:135");
+    out.tcp_refused(at("10.0.0.10:50000"), at("10.1.0.7:445"));
+    let entries = requirements(&out, PUSH);
+    assert_eq!(
+        rows(&entries)[1],
+        json!(["client-push/smb", CLIENT, "failed", "refused"])
+    );
+    says(
+        &entries[1],
+        "tried, never successful: ",
+        "usual causes: the Server service does not run on the client; a firewall rejects SMB to \
+         the client.",
+    );
 }
 
 #[test]

@@ -358,6 +358,25 @@ fn windows_belong_to_parts() {
             )
             .out
     );
+    // The boot was over by then.
+    let window = "--from 2021-03-01T09:00:00Z";
+    silent(
+        &folder,
+        &format!("shard pxe-good.pcap {window} -o l.part"),
+        0,
+    );
+    let judge_boot = "--site pxe.toml --format json";
+    let later = run(
+        &folder,
+        &format!("audit {judge_boot} {window} pxe-good.pcap"),
+    );
+    assert!(
+        later.out.contains("\"state\": \"missing\""),
+        "{}",
+        later.out
+    );
+    let merged = run(&folder, &format!("merge {judge_boot} l.part"));
+    assert_eq!((later.status, &later.out), (merged.status, &merged.out));
     refused(
         &run(&folder, &format!("merge {judge} b.part all.part")),
         &[

@@ -37,7 +37,10 @@ pub fn verdict(loaded: &LoadedSite, observation: &Observation, evidence: &Eviden
     judge(
         &loaded.policy,
         &loaded.site,
-        Proofs::from(evidence),
+        Proofs {
+            window: observation.window(),
+            ..Proofs::from(evidence)
+        },
         Counted::new(observation, evidence),
         Strictness::Normal,
         &Partitions {

@@ -8,6 +8,8 @@ mod model;
 mod reads;
 mod run;
 
+pub use self::reads::ReadsEnd;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -214,6 +216,8 @@ pub(super) fn fuzz(data: &[u8]) {
     check::check(&evidence, &log);
 }
 
+#[cfg(test)]
+mod ends;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

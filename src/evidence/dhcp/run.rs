@@ -9,7 +9,7 @@ use super::message::{
 use super::model::{
     Boot, BootAnswer, BootAnswerKind, BootQuestion, BootQuestionKind, BootStep, BootStepKind,
 };
-use super::reads::ended_well;
+use super::reads::ReadsEnd;
 use crate::evidence::{Transfer, TransferOutcome};
 use crate::net::{Position, Timestamp};
 use crate::payload::Text;
@@ -106,6 +106,14 @@ impl<'a> Runs<'a> {
                 }
             }
         } else if !message.is_cut {
+            let asks = message.question(dhcp);
+            if matches!(
+                asks,
+                Some(BootQuestionKind::Discover | BootQuestionKind::Request)
+            ) && let Some(run) = self.list.last_mut()
+            {
+                run.has_ordinary_lease = true;
+            }
             if self.plain.len() == MAX_PLAIN {
                 self.plain.pop_front();
             }
@@ -160,6 +168,8 @@ struct Run<'a> {
     round: u32,
     /// Whether the one who asks in this round has been given an address or file.
     progressed: bool,
+    /// Whether the machine has since asked for an address as an operating system does.
+    has_ordinary_lease: bool,
     first: Position,
     last: Timestamp,
 }
@@ -182,6 +192,7 @@ impl<'a> Run<'a> {
             discover: None,
             round: 1,
             progressed: false,
+            has_ordinary_lease: false,
             first,
             last: first.time,
         }
@@ -191,11 +202,19 @@ impl<'a> Run<'a> {
         now.since_ns(self.last) > NEW_RUN_AFTER
     }
 
-    /// A read goes on with a boot however long the machine's user looked at a menu. Where no DHCP
-    /// tells boots apart, silence has to.
+    /// A read goes on with a boot whose last file did not come yet however long the machine's user
+    /// looked at a menu. What the operating system reads later, or after its own lease, is
+    /// another matter. Where no DHCP tells boots apart, silence has to.
     fn is_over_before_read(&self, read: &Transfer) -> bool {
         let has_dhcp = !(self.questions.is_empty() && self.answers.is_empty());
-        !has_dhcp && self.is_quiet(read.first.time)
+        let came = || {
+            let last = self.reads.last().map(|(_, last)| last.outcome);
+            matches!(
+                last,
+                Some(TransferOutcome::Complete | TransferOutcome::Aborted)
+            )
+        };
+        self.has_ordinary_lease || self.is_quiet(read.first.time) && (!has_dhcp || came())
     }
 
     /// Whether a message of the machine begins another run.
@@ -379,8 +398,8 @@ impl<'a> Run<'a> {
     }
 
     fn into_boot(mut self, client_mac: Option<[u8; 6]>) -> Boot {
-        let transfers: Vec<_> = self.reads.iter().map(|(_, transfer)| *transfer).collect();
-        if let Some(at) = ended_well(&transfers) {
+        let reads: Vec<_> = self.reads.iter().map(|(_, transfer)| *transfer).collect();
+        if let Some(at) = ReadsEnd::of(&reads).and_then(|end| end.well()) {
             self.step(BootStepKind::TftpTransfer, at);
         }
         let http_answer = || self.answers.iter().any(|answer| answer.http_client);
@@ -397,11 +416,16 @@ impl<'a> Run<'a> {
                 word_rank(answer.kind),
             )
         });
-        let (boot_server, boot_file) = match named {
-            Some(named) => (named.boot_server, named.boot_file.clone()),
-            None => (None, None),
-        };
-        let boot_server = boot_server.or_else(|| named.map(|named| named.server));
+        let boot_file = named.and_then(|named| named.boot_file.clone());
+        let boot_server = named.and_then(|named| {
+            match boot_file.as_ref().and_then(|file| url_host(file.bytes())) {
+                Some(host) => {
+                    let address = host.parse::<IpAddr>().ok();
+                    address.filter(|address| !address.is_unspecified())
+                }
+                None => Some(named.boot_server.unwrap_or(named.server)),
+            }
+        });
         let steps = self.steps.into_iter();
         let mut steps: Vec<_> = steps.map(|(kind, at)| BootStep { kind, at }).collect();
         steps.sort_by_key(|step| (step.at, step.kind));
@@ -442,6 +466,20 @@ fn is_equal(a: &BootAnswer, b: &BootAnswer) -> bool {
         && a.names_boot == b.names_boot
         && a.boot_server == b.boot_server
         && a.boot_file == b.boot_file
+}
+
+/// The host in a URL, a name or an address; `None` where it is no URL (RFC 3986, section 3).
+fn url_host(file: &[u8]) -> Option<&str> {
+    let (scheme, rest) = std::str::from_utf8(file).ok()?.split_once("://")?;
+    if !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next(),
+        None => host.split(':').next(),
+    }
 }
 
 fn add(list: &mut Vec<IpAddr>, address: IpAddr) {

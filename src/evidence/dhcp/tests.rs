@@ -63,7 +63,7 @@ pub(super) fn proxy(kind: u8, file: &[u8]) -> Vec<u8> {
     )
 }
 
-fn exchange(packets: &mut Packets) {
+pub(super) fn exchange(packets: &mut Packets) {
     packets
         .udp(nobody(), everybody(67), &discover())
         .udp(at(DHCP, 67), everybody(68), &lease(2))
@@ -77,14 +77,23 @@ fn exchange(packets: &mut Packets) {
 }
 
 /// A file that is there, in one block.
-fn fetch(packets: &mut Packets, client: u8, port: u16, name: &[u8]) {
+pub(super) fn fetch(packets: &mut Packets, client: u8, port: u16, name: &[u8]) {
     request(packets, client, port, name);
     packets
         .udp(at(PXE, port + 1), at(client, port), b"\0\x03\0\x01abc")
         .udp(at(client, port), at(PXE, port + 1), b"\0\x04\0\x01");
 }
 
-fn missing(packets: &mut Packets, client: u8, port: u16, name: &[u8]) {
+/// The size of a file, and no more of it.
+fn probe(packets: &mut Packets, client: u8, port: u16, name: &[u8]) {
+    let request = [b"\0\x01", name, b"\0octet\0tsize\x000\0"].concat();
+    packets
+        .udp(at(client, port), at(PXE, 69), &request)
+        .udp(at(PXE, port + 1), at(client, port), b"\0\x06tsize\x003\0")
+        .udp(at(client, port), at(PXE, port + 1), b"\0\x05\0\x08\0");
+}
+
+pub(super) fn missing(packets: &mut Packets, client: u8, port: u16, name: &[u8]) {
     request(packets, client, port, name);
     packets.udp(
         at(PXE, port + 1),
@@ -100,7 +109,7 @@ fn request(packets: &mut Packets, client: u8, port: u16, name: &[u8]) {
     packets.udp(at(client, port), at(PXE, 69), &request);
 }
 
-fn collect(packets: &Packets) -> Evidence {
+pub(super) fn collect(packets: &Packets) -> Evidence {
     Evidence::collect(packets.log(), &packets.end())
 }
 
@@ -258,7 +267,7 @@ fn http_boot_is_told_apart() {
 #[test]
 fn every_file_has_to_end_well() {
     type Act = fn(&mut Packets);
-    let cases: [(&[Act], bool); 5] = [
+    let cases: [(&[Act], bool); 8] = [
         (&[|p| fetch(p, CLIENT, 2000, b"a")], true),
         (&[|p| missing(p, CLIENT, 2000, b"a")], false),
         (
@@ -282,6 +291,23 @@ fn every_file_has_to_end_well() {
             ],
             true,
         ),
+        // Sizes alone are asked of files that are there.
+        (&[|p| probe(p, CLIENT, 2000, b"a")], true),
+        (
+            &[
+                |p| missing(p, CLIENT, 2000, b"x"),
+                |p| fetch(p, CLIENT, 2010, b"a"),
+                |p| probe(p, CLIENT, 2020, b"a"),
+            ],
+            true,
+        ),
+        (
+            &[
+                |p| missing(p, CLIENT, 2000, b"x"),
+                |p| probe(p, CLIENT, 2020, b"a"),
+            ],
+            false,
+        ),
     ];
     for (acts, well) in cases {
         let mut packets = Packets::default();
@@ -297,7 +323,7 @@ fn every_file_has_to_end_well() {
     }
 }
 
-fn first_frames(evidence: &Evidence) -> Vec<u64> {
+pub(super) fn first_frames(evidence: &Evidence) -> Vec<u64> {
     evidence.pxe.iter().map(|boot| boot.first.frame()).collect()
 }
 

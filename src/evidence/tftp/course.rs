@@ -16,10 +16,7 @@ impl Attempt {
         let session = self.session();
         let port = session.map_or(PORT, |session| session.port);
         let refused = self.refusal(context, port).map(|(side, error)| {
-            let sent_by = match side {
-                Side::Client => TransferEnd::Client,
-                Side::Server => TransferEnd::Server,
-            };
+            let sent_by = side.into();
             RefusedTransfer { sent_by, error }
         });
         let requests = self.requests as u64;
@@ -48,12 +45,22 @@ impl Attempt {
             sent: data.highest(),
             acknowledged: acknowledged.highest(),
             sent_bytes: session.sent_bytes,
+            error_from: session.error.as_ref().map(|error| error.from.into()),
             refused,
         }
     }
 
     fn sum(&self, of: impl Fn(&Session) -> u64) -> u64 {
         self.sessions.iter().map(of).sum()
+    }
+}
+
+impl From<Side> for TransferEnd {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Client => Self::Client,
+            Side::Server => Self::Server,
+        }
     }
 }
 

@@ -67,6 +67,8 @@ pub struct TransferCourse {
     pub acknowledged: Option<u64>,
     /// Payload bytes of every DATA packet.
     pub sent_bytes: u64,
+    /// Who sent the error.
+    pub error_from: Option<TransferEnd>,
     /// The ICMP error that met its packets.
     pub refused: Option<RefusedTransfer>,
 }

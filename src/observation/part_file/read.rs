@@ -265,6 +265,7 @@ fn interleave(heads: &[PartHead]) -> Result<(Vec<CapturePiece>, Vec<Vec<usize>>)
 
 fn add_totals(part: &mut Part, head: &PartHead) {
     let totals = &head.totals;
+    part.window = head.window;
     part.total.merge(totals.total);
     part.icmp_errors.merge(totals.icmp_errors);
     part.snaplen_cut += totals.snaplen_cut;

@@ -15,7 +15,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
 };
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
-    let machines = machines(audit).into_iter();
+    let machines = machines(judge, audit).into_iter();
     machines
         .filter_map(|machine| {
             let run = machine.runs.last()?;

@@ -24,12 +24,13 @@ pub(super) struct Machine<'a> {
     end: Option<Timestamp>,
 }
 
-/// Machines that boot over TFTP, in the order of their first runs.
-pub(super) fn machines(audit: &Audit) -> Vec<Machine<'_>> {
+/// Machines that boot over TFTP in the time judged, in the order of their first runs.
+pub(super) fn machines<'a>(judge: &Judge<'_>, audit: &'a Audit) -> Vec<Machine<'a>> {
     let mut machines: Vec<Machine<'_>> = Vec::new();
     let mut known = HashMap::new();
     let end = audit.captures.iter().filter_map(|one| one.last).max();
-    for boot in audit.pxe.iter().map(|judged| &judged.boot) {
+    let boots = audit.pxe.iter().map(|judged| &judged.boot);
+    for boot in boots.filter(|boot| judge.facts.is_judged(boot.first, boot.last)) {
         let Some(mac) = boot.client_mac.filter(|_| !boot.http) else {
             continue;
         };

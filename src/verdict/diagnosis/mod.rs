@@ -31,6 +31,7 @@ mod words;
 
 use self::found::{found_by, listed, service};
 pub(super) use self::watch::{Watch, Watched};
+pub(super) use self::words::file_name;
 use super::{Audit, AuditLimit, Diagnosis, Judge};
 use crate::net::Position;
 

@@ -20,7 +20,7 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
     if !has_boot_servers(judge) {
         return Vec::new();
     }
-    let machines = machines(audit);
+    let machines = machines(judge, audit);
     let boots_are_seen = machines
         .iter()
         .flat_map(Machine::answers)

@@ -32,7 +32,7 @@ enum Missing {
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
     let mut alike = Alike::new();
-    for path in &paths(audit) {
+    for path in &paths(judge, audit) {
         for read in &path.reads {
             if let Some(missing) = missing(judge, path, read) {
                 alike.add(missing, read);

@@ -34,7 +34,7 @@ enum Lost {
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
     let mut alike = Alike::new();
-    for path in paths(audit).iter().filter(|path| !path.works()) {
+    for path in paths(judge, audit).iter().filter(|path| !path.works()) {
         for read in &path.reads {
             if let Some(lost) = lost(read, path.asks_again(read)) {
                 alike.add(lost, read);

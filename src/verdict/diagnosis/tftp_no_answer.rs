@@ -19,7 +19,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
     let mut alike = Alike::new();
-    for path in paths(audit).iter().filter(|path| is_silent(path)) {
+    for path in paths(judge, audit).iter().filter(|path| is_silent(path)) {
         alike.add((), path.reads[0]);
     }
     alike.cases(judge, |(), read, client| {

@@ -17,7 +17,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
     let mut alike = Alike::new();
-    for path in paths(audit) {
+    for path in paths(judge, audit) {
         if path.reads.iter().any(|read| read.course.server_packets > 0) {
             continue;
         }

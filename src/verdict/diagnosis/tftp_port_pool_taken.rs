@@ -24,7 +24,7 @@ enum Known {
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
     let controller = judge.policy.roles.find("domain-controller");
     let mut alike = Alike::new();
-    for path in paths(audit).iter().filter(|path| is_silent(path)) {
+    for path in paths(judge, audit).iter().filter(|path| is_silent(path)) {
         let server = path.reads[0].server.address;
         let listed = controller.is_some_and(|role| judge.ends.listed_roles(server).contains(role));
         if judge.facts.watched().dns.contains(&server) {

@@ -19,7 +19,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
     let mut alike = Alike::new();
-    for path in &paths(audit) {
+    for path in &paths(judge, audit) {
         for read in &path.reads {
             let waits = read.course.is_awaited || path.asks_again(read);
             if is_stalled(read) && waits && !path.gets_later(read) {

@@ -34,11 +34,15 @@ pub(super) struct Tries {
     last_complete: Option<Position>,
 }
 
-/// The reads of an audit, by server and client.
-pub(super) fn paths(audit: &Audit) -> Vec<Path<'_>> {
+/// The reads in the time judged, by server and client.
+pub(super) fn paths<'a>(judge: &Judge<'_>, audit: &'a Audit) -> Vec<Path<'a>> {
     let mut paths: BTreeMap<(IpAddr, IpAddr), Path<'_>> = BTreeMap::new();
     let reads = audit.tftp.iter();
-    for read in reads.filter(|transfer| transfer.operation == TransferOperation::Read) {
+    let reads = reads.filter(|transfer| {
+        let judged = judge.facts.is_judged(transfer.first, transfer.last);
+        judged && transfer.operation == TransferOperation::Read
+    });
+    for read in reads {
         let ends = (read.server.address, read.client.address);
         paths.entry(ends).or_default().add(read);
     }

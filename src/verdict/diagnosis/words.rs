@@ -39,8 +39,8 @@ pub(super) fn named(judge: &Judge<'_>, address: IpAddr) -> String {
     }
 }
 
-/// A file's name for a sentence; the report escapes it.
-pub(super) fn file_name(file: &Text) -> String {
+/// A file's name, or another text of a packet, for a sentence; the report escapes it.
+pub(in crate::verdict) fn file_name(file: &Text) -> String {
     let text = String::from_utf8_lossy(file.bytes());
     match text.char_indices().nth(FILE_NAME) {
         Some((end, _)) => format!("{}…", &text[..end]),

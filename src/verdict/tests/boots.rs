@@ -212,7 +212,14 @@ fn what_is_missing_says_who_was_asked() {
         told.starts_with("the machine asked 10.0.0.13 on port 4011, which did not answer"),
         "{told}"
     );
-    assert_eq!(entry(&audited, "binl").state, NotApplicable);
+    let binl = entry(&audited, "binl");
+    assert_eq!(binl.state, NotApplicable);
+    let wanted = "the machine asked 10.0.0.13 on port 4011, which did not answer; the step is";
+    assert!(binl.explanation.starts_with(wanted), "{}", binl.explanation);
+    assert_eq!(
+        (binl.first, &binl.frames[..]),
+        (Some(at(1).time), &[at(1)][..])
+    );
     // The answer comes from the address asked, whatever server it names.
     let answered = Boot {
         answers: vec![BootAnswer {

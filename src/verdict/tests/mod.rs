@@ -4,6 +4,7 @@ mod background;
 mod bases;
 mod boots;
 mod folding;
+mod reads;
 mod reasons;
 mod requirements;
 mod scenarios;
