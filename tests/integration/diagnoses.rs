@@ -7,20 +7,13 @@ use std::net::Ipv4Addr;
 use serde_json::Value;
 
 use crate::command::portolan_in;
-use crate::failing::{recording, report};
-use crate::support::build::{Link, Recording, Tower, Uuid, at, host};
+use crate::failing::report;
+use crate::support::build::{Link, Recording, Uuid, at, host};
+use crate::support::services::{self, endpoint_mapper, opened};
 use crate::support::shared::shared;
 
 const CLIENT: &str = "10.1.0.7:50000";
-const SITE: &str = r#"
-version = 1
-[roles]
-site-server = ["10.0.0.10"]
-management-point = ["10.0.0.11"]
-distribution-point = ["10.0.0.12"]
-distribution-point-pxe = ["10.0.0.14"]
-client = ["10.1.0.0/16"]
-"#;
+const SITE: &str = include_str!("../../fixtures/services.toml");
 
 /// Host and explanation of every diagnosis of this code.
 fn told(report: &Value, code: &str) -> Vec<(String, String)> {
@@ -51,15 +44,18 @@ fn silent(site: &str, out: &Recording, code: &str) {
 }
 
 #[test]
+fn committed_captures_give_their_diagnosis_and_no_other() {
+    for (code, recording) in services::all() {
+        let report = report(SITE, &recording);
+        let diagnoses = report["diagnoses"].as_array().expect("a list");
+        let codes: Vec<_> = diagnoses.iter().map(|it| &it["code"]).collect();
+        assert_eq!(codes, [code]);
+    }
+}
+
+#[test]
 fn a_firewall_that_resets() {
-    let reset = |ttl| {
-        let mut out = recording();
-        out.with_ttl(host("10.0.0.11"), ttl, |out| {
-            out.tcp_refused(at(CLIENT), at("10.0.0.11:443"));
-            out.tcp_refused(at("10.1.0.9:50000"), at("10.0.0.11:443"));
-        });
-        out
-    };
+    let reset = services::reset_with_ttl;
     let words = [
         "TTL 254, while 10.0.0.11 usually shows 126: something in between said no.",
         "Refused: tcp/443 from 10.1.0.7, tcp/443 from 10.1.0.9.",
@@ -79,7 +75,7 @@ fn a_firewall_that_resets() {
 #[test]
 fn a_firewall_that_says_prohibited() {
     let said = |code| {
-        let mut out = recording();
+        let mut out = services::served();
         out.tcp_unreachable(at(CLIENT), at("10.0.0.11:443"), host("10.1.0.1"), (3, code));
         out
     };
@@ -87,22 +83,6 @@ fn a_firewall_that_says_prohibited() {
     tells(SITE, &said(13), "firewall-reset", "10.0.0.11", &words);
     // The host is down, says its router.
     silent(SITE, &said(1), "firewall-reset");
-}
-
-/// The site server asks a site system where a service listens, and is told these towers.
-fn endpoint_mapper(towers: &[(u16, &str)]) -> Recording {
-    let mut out = Recording::new(Link::Ethernet);
-    let towers: Vec<Tower> = towers
-        .iter()
-        .map(|(port, address)| Tower {
-            interface: Uuid::WINREG,
-            port: *port,
-            address: address.parse().expect("an address"),
-        })
-        .collect();
-    let server = Ipv4Addr::new(10, 0, 0, 12);
-    out.ept_map(at("10.0.0.10:50000"), server, Uuid::WINREG, &towers);
-    out
 }
 
 #[test]
@@ -246,13 +226,7 @@ fn smb_from_clients() {
 #[test]
 fn servers_of_another_site() {
     let code = "other-site";
-    let open = |to: &[&str]| {
-        let mut out = Recording::new(Link::Ethernet);
-        for (port, to) in (50_000..).zip(to) {
-            out.tcp_exchange(at(&format!("10.1.0.7:{port}")), at(to), b"x", b"y");
-        }
-        out
-    };
+    let open = opened;
     let out = open(&["10.2.0.11:10123", "10.2.0.11:80"]);
     let words = [
         "10.1.0.7 used tcp/10123 of 10.2.0.11",

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::command::{Run, portolan_in};
 use crate::support::build::{Link, Pcapng, Recording, at, host};
+use crate::support::services::served;
 
 const CLIENT: &str = "10.1.0.7:50000";
 const MP: &str = "10.0.0.11";
@@ -18,14 +19,6 @@ management-point = ["10.0.0.11", "2001:db8::11"]
 distribution-point = ["10.0.0.12"]
 client = ["10.1.0.0/16", "2001:db8:1::/64"]
 "#;
-
-/// A capture in which the management point, two hops away, answers over HTTP.
-pub fn recording() -> Recording {
-    let mut out = Recording::new(Link::Ethernet);
-    out.ttls.insert(host(MP), 126);
-    out.tcp_exchange(at("10.1.0.8:50000"), at("10.0.0.11:80"), b"GET", b"200");
-    out
-}
 
 /// The audit of a recording by a site.
 pub fn audit(site: &str, recording: &Recording, more: &[&str]) -> Run {
@@ -68,7 +61,7 @@ fn says(entry: &Value, words: &str) {
 
 /// What the management point's reset with this time to live gives away.
 fn reset_with(ttl: u8) -> Value {
-    let mut out = recording();
+    let mut out = served();
     out.with_ttl(host(MP), ttl, |out| {
         out.tcp_refused(at(CLIENT), at("10.0.0.11:443"));
     });
@@ -113,7 +106,7 @@ fn some_hops_nearer_are_likely_and_some_further_are_nothing() {
 
 #[test]
 fn a_host_may_be_seen_at_several_places() {
-    let mut out = recording();
+    let mut out = served();
     // Before the last router, too: most flows show 126, but the reset is the host's.
     out.with_ttl(host(MP), 127, |out| {
         out.tcp_exchange(at("10.1.0.9:50000"), at("10.0.0.11:80"), b"GET", b"200");
@@ -144,7 +137,7 @@ fn a_packet_filter_that_says_so() {
         (10, "host administratively prohibited"),
         (13, "communication administratively prohibited"),
     ] {
-        let mut out = recording();
+        let mut out = served();
         let router = host("10.1.0.1");
         out.ttls.insert(router, 255);
         out.tcp_unreachable(at(CLIENT), at("10.0.0.11:443"), router, (3, code));
@@ -160,7 +153,7 @@ fn a_packet_filter_that_says_so() {
 
 #[test]
 fn a_packet_filter_over_ipv6() {
-    let mut out = recording();
+    let mut out = served();
     let client = at("[2001:db8:1::7]:50000");
     let server = at("[2001:db8::11]:443");
     out.tcp_unreachable(client, server, host("2001:db8:1::1"), (1, 1));
@@ -171,7 +164,7 @@ fn a_packet_filter_over_ipv6() {
 
 #[test]
 fn a_router_without_a_path_is_no_filter() {
-    let mut out = recording();
+    let mut out = served();
     let router = host("10.1.0.1");
     out.tcp_unreachable(at(CLIENT), at("10.0.0.11:443"), router, (3, 1));
     let entry = failing(&out);
@@ -183,7 +176,7 @@ fn a_router_without_a_path_is_no_filter() {
 #[test]
 fn an_icmp_error_of_the_host_itself() {
     let own = |ttl, said| {
-        let mut out = recording();
+        let mut out = served();
         out.with_ttl(host(MP), ttl, |out| {
             out.tcp_unreachable(at(CLIENT), at("10.0.0.11:443"), host(MP), said);
         });
@@ -208,7 +201,7 @@ fn silence_is_told_from_a_host_that_is_up() {
         out.tcp_unanswered(at(CLIENT), at("10.0.0.11:443"), 3);
         failing(&out)
     };
-    let entry = silent(recording());
+    let entry = silent(served());
     assert_eq!(entry["by"], Value::Null);
     says(&entry, "though 10.0.0.11 sends other packets");
     let entry = silent(Recording::new(Link::Ethernet));
@@ -229,7 +222,7 @@ fn answers_whose_questions_were_not_captured_are_no_failure() {
 
 #[test]
 fn a_requirement_tells_who_said_no() {
-    let mut out = recording();
+    let mut out = served();
     out.with_ttl(host("10.0.0.12"), 126, |out| {
         out.echo(host("10.1.0.7"), host("10.0.0.12"), 1);
     });
@@ -248,7 +241,7 @@ fn a_requirement_tells_who_said_no() {
 
 #[test]
 fn the_text_answers_who_said_no() {
-    let mut out = recording();
+    let mut out = served();
     out.with_ttl(host(MP), 254, |out| {
         out.tcp_refused(at(CLIENT), at("10.0.0.11:443"));
     });

@@ -8,6 +8,7 @@ use super::build::encode::{arp_request, fragments, lldp, neighbour_solicitation,
 use super::build::{
     ByteOrder, Ip, Link, Pcap, Pcapng, Recording, Side, Tcp, Tftp, Tower, Uuid, at, encode, host,
 };
+use super::services;
 
 const SITE_SERVER: &str = "10.0.0.10";
 const MANAGEMENT_POINT: &str = "10.0.0.11";
@@ -29,6 +30,7 @@ pub fn all() -> Vec<(String, Vec<u8>)> {
         .map(|(name, made)| (name.to_owned(), made));
     let diagnosed = boots::all()
         .into_iter()
+        .chain(services::all())
         .map(|(code, recording)| (format!("{code}.pcap"), pcap(recording)));
     captures.chain(diagnosed).collect()
 }

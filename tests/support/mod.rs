@@ -14,5 +14,6 @@ pub mod frames;
 pub mod measure;
 pub mod namespaces;
 pub mod seeds;
+pub mod services;
 pub mod shared;
 pub mod tshark;
