@@ -21,6 +21,8 @@ pub(super) struct UsualTtls(Hosts);
 /// Flows of a host by the time to live of what it sent in them.
 #[derive(Clone, Debug, Default)]
 struct Shown {
+    /// Whether it sent anything at all, resets and what goes to groups included.
+    sent: bool,
     tcp: BTreeMap<u8, u64>,
     /// Of all else. Stacks may give ICMP and link-local services a time to live of their own, so
     /// it counts where no TCP is.
@@ -52,6 +54,16 @@ impl UsualTtls {
     }
 
     fn add(&mut self, flow: &Flow) {
+        for (host, packets) in [
+            (flow.initiator.address, flow.initiator_packets),
+            (flow.responder.address, flow.responder_packets),
+        ] {
+            if packets > 0
+                && let Some(shown) = self.0.get_mut(&host)
+            {
+                shown.sent = true;
+            }
+        }
         // What goes to a group stays on the link, with a time to live of its own.
         let to = flow.responder.address;
         if to.is_multicast() || matches!(to, IpAddr::V4(to) if to.is_broadcast()) {
@@ -76,6 +88,7 @@ impl UsualTtls {
     fn merge(&mut self, other: Self) {
         for (host, more) in other.0 {
             let known = self.0.entry(host).or_default();
+            known.sent |= more.sent;
             for (known, more) in [(&mut known.tcp, more.tcp), (&mut known.other, more.other)] {
                 for (ttl, flows) in more {
                     *known.entry(ttl).or_default() += flows;
@@ -104,10 +117,9 @@ impl UsualTtls {
         self.0.contains_key(&host)
     }
 
-    /// Whether anything that a host sent was seen, beside resets and ICMP errors.
+    /// Whether anything that a host sent was seen, beside ICMP errors.
     pub fn has_sent(&self, host: IpAddr) -> bool {
-        let shown = self.0.get(&host);
-        shown.is_some_and(|shown| !shown.tcp.is_empty() || !shown.other.is_empty())
+        self.0.get(&host).is_some_and(|shown| shown.sent)
     }
 }
 

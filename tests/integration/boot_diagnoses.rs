@@ -496,6 +496,10 @@ fn programs_fit_their_firmware() {
         &["a program for UEFI on ARM"],
     );
     none(boots::boot_file(0, "pxelinux.0"));
+    // Who named the right one is not in the capture; the machine read it.
+    let mut out = boots::boot_file(7, "pxelinux.0");
+    boots::goes_on(&boots::machine(), &mut out);
+    none(out);
     none(boots::boot_file(7, "ipxe.efi"));
     none(boots::boot_file(7, "http://deploy.example.com"));
     none(boots::boot_file(16, "pxelinux.0"));

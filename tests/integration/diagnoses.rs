@@ -178,7 +178,7 @@ fn http_where_https_failed() {
     out.tcp_unanswered(at(CLIENT), at("10.0.0.12:443"), 2);
     let nothing_else = out.clone();
     out.tcp_exchange(at("10.1.0.7:50001"), at("10.0.0.12:80"), b"GET", b"200");
-    let words = ["10.1.0.7 tried HTTPS (tcp/443) on 10.0.0.12 and failed, then HTTP was answered"];
+    let words = ["10.1.0.7 tried HTTPS (tcp/443) on 10.0.0.12 and failed, while HTTP was answered"];
     tells(SITE, &out, code, "10.1.0.7", &words);
     silent(SITE, &nothing_else, code);
     // HTTP alone is a supported configuration, unless the site wants HTTPS.

@@ -258,3 +258,16 @@ fn the_text_answers_who_said_no() {
         assert!(found, "{words:?} is not in {failing}");
     }
 }
+
+#[test]
+fn a_reset_elsewhere_shows_that_the_host_is_up() {
+    let mut out = Recording::new(Link::Ethernet);
+    out.tcp_refused(at(CLIENT), at("10.0.0.11:80"));
+    out.tcp_unanswered(at("10.1.0.7:50001"), at("10.0.0.11:443"), 2);
+    let report = report(SITE, &out);
+    let entries = report["failing"].as_array().expect("a list").iter();
+    let told: Vec<_> = entries.map(|it| it["explanation"].as_str()).collect();
+    let silent = "Nothing came back, though 10.0.0.11 sends other packets";
+    let mut of_silence = told.iter().flatten().filter(|it| it.starts_with(silent));
+    assert!(of_silence.next().is_some(), "{told:?}");
+}

@@ -4,7 +4,7 @@ use super::machines::{frames, machines};
 use super::programs::{Program, firmware, program};
 use super::words::{file_name, named};
 use super::{Case, DiagnosisKind};
-use crate::evidence::{Boot, BootAnswer, BootAnswerKind, NamedIn};
+use crate::evidence::{Boot, BootAnswer, BootAnswerKind, NamedIn, TransferOutcome};
 use crate::verdict::{Audit, Judge};
 
 pub(super) const KIND: DiagnosisKind = DiagnosisKind {
@@ -22,6 +22,7 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
             let (run, answer) = machine
                 .runs
                 .iter()
+                .filter(|run| !reads_what_fits(run, judge))
                 .find_map(|run| Some((run, mismatched(run)?)))?;
             let server = named(judge, answer.server);
             let file = answer.boot_file.as_ref().map(file_name);
@@ -41,7 +42,7 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
                 host: Some(machine.name),
                 explanation: format!(
                     "{server} names {file}, a program for {}, and the machine's firmware is {} \
-                     (architecture {architecture}): it loads the file and can't start it{how}.",
+                     (architecture {architecture}): it will not be able to start the file{how}.",
                     kind.unwrap_or_default(),
                     own.unwrap_or_default()
                 ),
@@ -55,6 +56,19 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
             })
         })
         .collect()
+}
+
+/// Whether the machine read a program that its firmware can run, whoever named it.
+fn reads_what_fits(run: &Boot, judge: &Judge<'_>) -> bool {
+    let Some(own) = run.architecture.and_then(firmware) else {
+        return false;
+    };
+    let transfers = judge.facts.proofs().tftp;
+    let mut reads = run.reads.iter().filter_map(|place| transfers.get(*place));
+    reads.any(|read| {
+        read.outcome == TransferOutcome::Complete
+            && program(read.file.bytes()).is_some_and(|read| fits(read, own))
+    })
 }
 
 /// The answer that names the file, where every server of equal word names one that does not fit.

@@ -30,6 +30,16 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
                 .answers
                 .iter()
                 .find(|answer| answer.kind == BootAnswerKind::Nak)?;
+            if !machine.had_time(refusal.at) {
+                return None;
+            }
+            let is_later_offer = |answer: &BootAnswer| {
+                answer.kind == BootAnswerKind::AddressOffer && answer.at > refusal.at
+            };
+            let then = match machine.answers().any(is_later_offer) {
+                true => "was offered another, and got none",
+                false => "got no other",
+            };
             let mut asked = run.questions.iter();
             let asked = asked.rfind(|question| {
                 question.kind == BootQuestionKind::Request && question.at <= refusal.at
@@ -49,7 +59,7 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
             Some(Case {
                 host: Some(machine.name),
                 explanation: format!(
-                    "{server} refused it {wanted} (DHCPNAK), and it got no other. {why}"
+                    "{server} refused it {wanted} (DHCPNAK), and it {then}. {why}"
                 ),
                 frames: frames(asked.map(|asked| asked.at).into_iter().chain([refusal.at])),
             })

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{Case, DiagnosisKind, listed, service};
+use super::{Case, DiagnosisKind, FRAMES, listed, service};
 use crate::verdict::{Audit, FailingFlow, Judge, Refuser};
 
 pub(super) const KIND: DiagnosisKind = DiagnosisKind {
@@ -40,6 +40,7 @@ fn find(_: &Judge<'_>, audit: &Audit) -> Vec<Case> {
                 frames: flows
                     .iter()
                     .flat_map(|(flow, _)| flow.frames.first().copied())
+                    .take(FRAMES)
                     .collect(),
             })
         });

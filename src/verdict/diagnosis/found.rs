@@ -10,7 +10,7 @@ use crate::verdict::{Audit, FailingFlow, Finding, Judge};
 /// Things that a sentence names.
 const NAMED: usize = 5;
 /// Frames that a case shows.
-const FRAMES: usize = 10;
+pub(super) const FRAMES: usize = 10;
 
 /// Findings on one responder.
 #[derive(Default)]

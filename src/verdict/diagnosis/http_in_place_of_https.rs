@@ -5,7 +5,7 @@ use crate::verdict::{Audit, FailingFlow, Judge, RequirementState};
 
 pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     code: "http-in-place-of-https",
-    meaning: "HTTPS was tried in vain or is required, and HTTP was used instead",
+    meaning: "HTTPS was tried in vain or is required, and HTTP was answered",
     advice: "open the HTTPS port, check that the server listens there with a certificate its clients trust, and turn HTTP off where HTTPS is meant",
     find,
 };
@@ -24,7 +24,7 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
         .map(|flow| Case {
             host: Some(flow.initiator.to_string()),
             explanation: format!(
-                "{} tried HTTPS (tcp/{}) on {} and failed, then HTTP was answered there. {}",
+                "{} tried HTTPS (tcp/{}) on {} and failed, while HTTP was answered there. {}",
                 flow.initiator,
                 flow.port.unwrap_or(443),
                 flow.responder,

@@ -29,7 +29,7 @@ mod two_pxe_servers;
 mod watch;
 mod words;
 
-use self::found::{found_by, listed, service};
+use self::found::{FRAMES, found_by, listed, service};
 pub(super) use self::watch::{Watch, Watched};
 pub(super) use self::words::file_name;
 use super::{Audit, AuditLimit, Diagnosis, Judge};

@@ -20,6 +20,8 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
 struct Named {
     first: Position,
     ports: BTreeSet<u16>,
+    /// The ports in words: put once, as many clients may ask.
+    words: String,
 }
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
@@ -31,8 +33,13 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
         let named = by_server.entry(server).or_insert_with(|| Named {
             first: endpoint.first,
             ports: BTreeSet::new(),
+            words: String::new(),
         });
         named.ports.insert(endpoint.port);
+    }
+    for ((_, protocol), named) in &mut by_server {
+        let ports = named.ports.iter().map(|port| format!("{protocol}/{port}"));
+        named.words = listed(&ports.collect::<Vec<_>>());
     }
     let rules = judge.policy.rules.iter();
     let of_rpc = rules.filter(|rule| rule.service == SERVICE);
@@ -51,10 +58,6 @@ fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
 }
 
 fn case(flow: &FailingFlow, named: &Named) -> Case {
-    let ports = named.ports.iter();
-    let ports: Vec<String> = ports
-        .map(|port| format!("{}/{port}", flow.protocol))
-        .collect();
     let how = match flow.cause {
         RequirementCause::Unanswered => {
             "nothing came back: a firewall on the way or on the server lets 135 through and drops \
@@ -72,9 +75,7 @@ fn case(flow: &FailingFlow, named: &Named) -> Case {
         explanation: format!(
             "The endpoint mapper of {} named {} to its clients, but {} reached none of the ports \
              that it tried; {how}.",
-            flow.responder,
-            listed(&ports),
-            flow.initiator,
+            flow.responder, named.words, flow.initiator,
         ),
         frames,
     }
