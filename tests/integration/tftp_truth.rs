@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -15,6 +15,21 @@ const SITE: &str = "version = 1\n[roles]\nclient = [\"198.18.0.0/16\"]\n";
 struct Table {
     headings: Vec<String>,
     rows: Vec<Vec<String>>,
+}
+
+/// Real captures, and what their peers tell of them.
+struct Lab {
+    folder: PathBuf,
+    table: Table,
+}
+
+impl Lab {
+    /// `None` where they are not there.
+    fn open(table: &str) -> Option<Self> {
+        let folder = shared("captures/lab")?;
+        let table = Table::read(&folder.join(table));
+        Some(Self { folder, table })
+    }
 }
 
 impl Table {
@@ -86,15 +101,13 @@ fn outcome(told: &str) -> &str {
 
 #[test]
 fn transfers_are_as_their_peers_tell() {
-    let Some(index) = shared("captures/lab/INDEX.tsv") else {
+    let Some(lab) = Lab::open("INDEX.tsv") else {
         return;
     };
-    let folder = index.parent().expect("a folder");
-    let table = Table::read(&index);
-    for row in &table.rows {
-        let cell = |heading| table.cell(row, heading);
+    for row in &lab.table.rows {
+        let cell = |heading| lab.table.cell(row, heading);
         let capture = cell("file");
-        let found = transfers(folder, capture);
+        let found = transfers(&lab.folder, capture);
         // A short snap length cuts file names and options.
         let is_cut = capture.contains("wrap");
         let mut told: Vec<_> = cell("tftp_file")
@@ -144,20 +157,22 @@ fn transfers_are_as_their_peers_tell() {
             assert_eq!(sum(&found, "blocks"), blocks, "{capture}");
         }
     }
-    assert!(table.rows.len() >= 18, "{} captures", table.rows.len());
+    assert!(
+        lab.table.rows.len() >= 18,
+        "{} captures",
+        lab.table.rows.len()
+    );
 }
 
 #[test]
 fn boots_fetch_what_their_server_says_it_sent() {
-    let Some(index) = shared("captures/lab/INDEX-pxe.tsv") else {
+    let Some(lab) = Lab::open("INDEX-pxe.tsv") else {
         return;
     };
-    let folder = index.parent().expect("a folder");
-    let table = Table::read(&index);
-    for row in &table.rows {
-        let cell = |heading| table.cell(row, heading);
+    for row in &lab.table.rows {
+        let cell = |heading| lab.table.cell(row, heading);
         let capture = cell("file");
-        let found = transfers(folder, capture);
+        let found = transfers(&lab.folder, capture);
         assert_eq!(
             ends(&found, "client"),
             set(cell("tftp_clients")),
@@ -198,5 +213,5 @@ fn boots_fetch_what_their_server_says_it_sent() {
             "{capture}"
         );
     }
-    assert!(!table.rows.is_empty());
+    assert!(!lab.table.rows.is_empty());
 }
