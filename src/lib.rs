@@ -20,4 +20,6 @@ pub mod policy;
 pub mod site;
 pub mod verdict;
 pub mod report;
+#[cfg(feature = "live")]
+pub mod watch;
 pub mod cli;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const MAX_LINES: usize = 600;
 
 /// Stages in the order of `lib.rs`, each with the stages that it may import.
-const STAGES: [(&str, &[&str]); 14] = [
+const STAGES: [(&str, &[&str]); 15] = [
     ("net", &[]),
     ("capture", &["net"]),
     ("decode", &["net", "capture"]),
@@ -59,6 +59,24 @@ const STAGES: [(&str, &[&str]); 14] = [
         ],
     ),
     (
+        "watch",
+        &[
+            "net",
+            "capture",
+            "decode",
+            "flow",
+            "payload",
+            "observation",
+            "evidence",
+            "pipeline",
+            "config",
+            "policy",
+            "site",
+            "verdict",
+            "report",
+        ],
+    ),
+    (
         "cli",
         &[
             "net",
@@ -74,6 +92,7 @@ const STAGES: [(&str, &[&str]); 14] = [
             "site",
             "verdict",
             "report",
+            "watch",
         ],
     ),
 ];
