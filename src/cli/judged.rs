@@ -1,19 +1,19 @@
 //! From what was seen to the report and the exit status: what `audit` and `merge` share.
 
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use super::args::ReportArgs;
+use super::args::{ReportArgs, ReportFile};
 use super::errors::Failure;
 use super::outcome::{FailOn, Outcome};
 use super::target;
 use super::terminal::Terminal;
 use crate::evidence::Evidence;
 use crate::observation::Observation;
-use crate::policy::service_ports;
 use crate::report::{Page, Report, file};
 use crate::site::LoadedSite;
-use crate::verdict::{Counted, Partitions, Proofs, Strictness, judge};
+use crate::verdict::{Audit, Strictness, audit};
 
 /// How to judge, and where reports go.
 #[derive(clap::Args)]
@@ -50,57 +50,20 @@ impl JudgeArgs {
         threads: NonZeroUsize,
         terminal: &Terminal,
     ) -> Result<Outcome, Failure> {
-        let services = service_ports();
         let evidence = Evidence::collect(observation.log(), &observation);
-        let strictness = if self.strict {
-            Strictness::Strict
-        } else {
-            Strictness::Normal
-        };
-        let proofs = Proofs {
-            window: observation.window(),
-            ..Proofs::from(&evidence)
-        };
-        let counted = Counted::new(&observation, &evidence);
-        let partitions = Partitions {
-            count: observation.flow_partitions(),
-            flows: |partition, of| observation.flows_of(partition, of, &services),
-        };
-        let audit = judge(
-            &site.policy,
-            &site.site,
-            proofs,
-            counted,
-            strictness,
-            &partitions,
-            threads,
-        );
-        let outcome = Outcome::of(&audit, &self.fail_on);
+        let audit = audit(site, &observation, &evidence, self.strictness(), threads);
+        let outcome = self.outcome(&audit);
         let report = Report::new(&audit);
         let mut unwritten = false;
-        for target in &self.report.report {
-            let written = file::replace(&target.path, |out| {
-                let page = Page {
-                    rules: self.report.rules,
-                    ..Page::default()
-                };
-                (target.format.write)(&report, &page, out)
-            });
+        for target in self.files() {
+            let written = file::replace(&target.path, |out| self.write(&report, target, out));
             if let Err(error) = written {
                 let path = target.path.display();
                 terminal.error(&format!("{path}: the report can't be written: {error}"));
                 unwritten = true;
             }
         }
-        if !self.report.quiet {
-            terminal.report(|page, out| {
-                let page = Page {
-                    rules: self.report.rules,
-                    ..*page
-                };
-                (self.report.format.write)(&report, &page, out)
-            })?;
-        }
+        self.print(&report, terminal)?;
         // The process ends here: giving millions of flows back one chunk after the other takes a
         // while, and nobody needs the room.
         std::mem::forget(observation);
@@ -109,5 +72,51 @@ impl JudgeArgs {
         } else {
             outcome
         })
+    }
+
+    /// What link maintenance is taken for.
+    pub fn strictness(&self) -> Strictness {
+        if self.strict {
+            Strictness::Strict
+        } else {
+            Strictness::Normal
+        }
+    }
+
+    /// How an audit ended.
+    pub fn outcome(&self, audit: &Audit) -> Outcome {
+        Outcome::of(audit, &self.fail_on)
+    }
+
+    /// Where reports go besides standard output.
+    pub fn files(&self) -> &[ReportFile] {
+        &self.report.report
+    }
+
+    /// Writes a report as it goes to one of the files.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, report: &Report, file: &ReportFile, out: &mut dyn Write) -> io::Result<()> {
+        let page = self.page(Page::default());
+        (file.format.write)(report, &page, out)
+    }
+
+    /// Writes a report on standard output, where one is wanted there.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn print(&self, report: &Report, terminal: &Terminal) -> Result<(), Failure> {
+        if self.report.quiet {
+            return Ok(());
+        }
+        terminal.report(|page, out| (self.report.format.write)(report, &self.page(*page), out))
+    }
+
+    fn page(&self, page: Page) -> Page {
+        Page {
+            rules: self.report.rules,
+            ..page
+        }
     }
 }

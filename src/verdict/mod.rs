@@ -29,6 +29,7 @@ mod shares;
 mod step;
 mod tally;
 mod ttls;
+mod whole;
 mod workers;
 
 pub use accept::Accepted;
@@ -44,6 +45,7 @@ pub use facts::{Directed, Proofs};
 pub use flow::{FlowVerdict, Judge, Orientation, Strictness};
 pub use reason::{Basis, Hindrance, Reason, RequirementCause, RequirementState, Verdict};
 pub use refusal::{Certainty, Refusal, RefusalMessage, Refuser};
+pub use whole::audit;
 
 #[cfg(test)]
 mod tests;

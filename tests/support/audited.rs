@@ -6,10 +6,9 @@ use std::path::Path;
 use portolan::config::Source;
 use portolan::evidence::Evidence;
 use portolan::observation::Observation;
-use portolan::policy::service_ports;
 use portolan::report::{Page, Report, format};
 use portolan::site::{LoadedSite, Site};
-use portolan::verdict::{Audit, Counted, Partitions, Proofs, Strictness, judge};
+use portolan::verdict::{Audit, Strictness};
 
 /// The site file of the boundary fixture, and the policy that it names.
 pub fn boundary_site() -> LoadedSite {
@@ -33,22 +32,8 @@ pub fn audit(loaded: &LoadedSite, observation: &Observation) -> Audit {
 
 /// Verdicts alone.
 pub fn verdict(loaded: &LoadedSite, observation: &Observation, evidence: &Evidence) -> Audit {
-    let services = service_ports();
-    judge(
-        &loaded.policy,
-        &loaded.site,
-        Proofs {
-            window: observation.window(),
-            ..Proofs::from(evidence)
-        },
-        Counted::new(observation, evidence),
-        Strictness::Normal,
-        &Partitions {
-            count: observation.flow_partitions(),
-            flows: |partition, of| observation.flows_of(partition, of, &services),
-        },
-        NonZero::<usize>::MIN,
-    )
+    let one = NonZero::<usize>::MIN;
+    portolan::verdict::audit(loaded, observation, evidence, Strictness::Normal, one)
 }
 
 /// The report in one of its formats.
