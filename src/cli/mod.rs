@@ -13,6 +13,8 @@ mod outcome;
 mod overview;
 mod policy;
 mod progress;
+#[cfg(feature = "live")]
+mod quantity;
 mod shard;
 mod site;
 mod target;
