@@ -12,6 +12,8 @@ mod format;
 mod frame;
 mod fuzz;
 mod link_type;
+#[cfg(feature = "live")]
+pub mod live;
 mod pcap;
 mod pcapng;
 mod problem;
