@@ -9,7 +9,7 @@ pub trait Context {
     /// The ICMP errors that quote packets of this flow sent in this direction.
     fn icmp_error(&self, quoted: &FiveTuple) -> Option<IcmpErrorSeen>;
 
-    /// Time of the last packet of the input.
+    /// Until when the input was watched.
     fn end(&self) -> Timestamp;
 }
 

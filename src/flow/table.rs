@@ -21,6 +21,8 @@ use crate::net::Position;
 
 /// Partitions of the table, a power of two: enough for threads to share the merge evenly.
 const PARTITIONS: usize = 64;
+/// Flows that take so little memory that a table for a short time need not be bounded below them.
+const SMALL: usize = 1 << 16;
 /// Packets that wait for their flows to be looked up together, so that the ways to memory overlap.
 const WAITING: usize = 64;
 
@@ -187,6 +189,13 @@ impl<E: Entry> Family<E> {
         true
     }
 
+    /// Adds flows that there is room for.
+    fn append(&mut self, next: Self, seed: &SeedableRandomState) {
+        for (mine, theirs) in self.partitions.iter_mut().zip(next.partitions.into_iter()) {
+            mine.merge(theirs, seed);
+        }
+    }
+
     fn holds(&self, key: &FlowKey, seed: &SeedableRandomState) -> bool {
         E::Key::compact(key).is_some_and(|key| {
             let hash = key.hash(seed);
@@ -278,6 +287,12 @@ impl FlowTable {
             folded_at: bound,
             beyond: Beyond::new(bound),
         }
+    }
+
+    /// A table without flows for what follows in the same capture. It has room for as many, or
+    /// for a small number more than that: which of them stand in the end [`Self::append`] says.
+    pub fn following(&self) -> Self {
+        Self::bounded(self.bound.max(SMALL))
     }
 
     /// The smallest bound by which flows were folded, here or in a part; `None` where none are.
@@ -398,6 +413,43 @@ impl FlowTable {
         merge::partitions(&mut merged.v6.partitions[..], v6, threads, &merged.seed);
         merged.fold_rest(folded);
         merged
+    }
+
+    /// Adds the flows of what follows in the same capture, in place. Where there is room for some
+    /// of them alone, it is for those that came first, as if their packets came one by one.
+    pub fn append(&mut self, mut next: Self) {
+        self.settle();
+        next.settle();
+        if next.bound < self.bound {
+            self.beyond.room = self.beyond.room.min(next.bound);
+            self.bound = next.bound;
+        }
+        self.folded_at = self.folded_at.min(self.bound);
+        let standing = next.v4.len() + next.v6.len();
+        if self.beyond.room >= standing {
+            let before = self.v4.len() + self.v6.len();
+            self.v4.append(next.v4, &self.seed);
+            self.v6.append(next.v6, &self.seed);
+            self.beyond.room -= self.v4.len() + self.v6.len() - before;
+        } else {
+            let flows = (0..PARTITIONS).flat_map(|partition| next.facts_of(partition));
+            let mut flows: Vec<_> = flows.collect();
+            flows.sort_unstable_by_key(|(_, facts)| facts.first.at.frame());
+            for (key, facts) in &flows {
+                self.insert(key, facts);
+            }
+        }
+        let (v4, v6, seed) = (&self.v4, &self.v6, &self.seed);
+        let holds = |key: &FlowKey| v4.holds(key, seed) || v6.holds(key, seed);
+        let taken = next.beyond.folded.take_standing(holds);
+        for flow in taken {
+            self.insert(&flow.key, &flow.facts());
+        }
+        let folded = &mut self.beyond.folded;
+        next.beyond
+            .folded
+            .views()
+            .for_each(|view| folded.insert(&view));
     }
 
     /// Folds what is beyond the bound, together with what the parts folded.

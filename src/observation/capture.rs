@@ -89,6 +89,19 @@ impl CapturePiece {
         }
     }
 
+    /// Leaves what holds of the capture up to now; what is needed to go on is taken out.
+    pub(super) fn go_on(&mut self) -> Self {
+        let mut directions = self.directions.take();
+        let before = self.clone();
+        if let Some(directions) = &mut directions {
+            self.record.continuity.add(directions.continuity());
+        }
+        Self {
+            directions,
+            ..before
+        }
+    }
+
     pub(super) fn is_of(&self, other: &Self) -> bool {
         (self.order.first, &self.order.source) == (other.order.first, &other.order.source)
     }

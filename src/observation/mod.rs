@@ -10,6 +10,7 @@ mod log;
 mod part;
 mod part_file;
 mod seen;
+mod slice;
 #[cfg(test)]
 mod tests;
 

@@ -24,6 +24,7 @@ pub struct Piece {
     /// `gzip`, `zstd`, `lz4`, or `None`.
     pub compression: Option<&'static str>,
     /// Time of the first frame of the whole capture: captures stand in this order.
+    /// [`Timestamp::MAX`] where it has none, or none yet.
     pub first: Timestamp,
     /// Where the piece begins in its capture, in bytes or any unit that grows; 0 for a whole one.
     pub offset: u64,
@@ -85,9 +86,11 @@ pub struct Part {
     pub(super) undecoded: BTreeMap<Undecoded, u64>,
     pub(super) total: Tally,
     pub(super) snaplen_cut: u64,
-    last_link_type: Option<LinkType>,
+    /// Until when the input was watched, where that is known better than by its last packet.
+    pub(super) watched: Option<Timestamp>,
+    pub(super) last_link_type: Option<LinkType>,
     /// Those of the piece, while frames are added.
-    directions: Option<Box<Directions>>,
+    pub(super) directions: Option<Box<Directions>>,
 }
 
 impl Part {
@@ -128,12 +131,24 @@ impl Part {
     /// Adds the next frames of the piece, numbered from the piece's beginning.
     #[inline]
     pub fn add(&mut self, frames: &[Frame<'_>]) {
+        self.add_unsettled(frames);
+        self.settle();
+    }
+
+    /// The same, but leaves look-ups of flows waiting for others: [`Self::settle`] must come before
+    /// anything is read of the part.
+    #[inline]
+    pub(super) fn add_unsettled(&mut self, frames: &[Frame<'_>]) {
         self.count(frames);
         self.directions = self.pieces[0].directions.take();
         for frame in frames {
             self.add_frame(frame);
         }
         self.pieces[0].directions = self.directions.take();
+    }
+
+    /// Lays the packets that wait at their flows.
+    pub fn settle(&mut self) {
         self.flows.settle();
     }
 
@@ -167,6 +182,10 @@ impl Part {
         let piece = &mut self.pieces[0];
         let record = &mut piece.record;
         for frame in frames {
+            if piece.order.first == Timestamp::MAX {
+                // A live capture begins before its first frame comes.
+                piece.order.first = frame.time;
+            }
             piece.frames = frame.number;
             record.packets += 1;
             record.bytes += u64::from(frame.wire_length);
@@ -299,12 +318,18 @@ impl Part {
     }
 
     /// Adds all but pieces and flows.
-    fn add_part(&mut self, other: Self) {
+    fn add_part(&mut self, mut other: Self) {
+        self.log.merge(std::mem::take(&mut other.log));
+        self.add_sums(other);
+    }
+
+    /// Adds all but pieces, flows and log.
+    pub(super) fn add_sums(&mut self, other: Self) {
         self.window = other.window;
+        self.watched = self.watched.max(other.watched);
         self.errors.merge(other.errors);
         self.errors_outside.merge(other.errors_outside);
         self.fragments.merge(other.fragments);
-        self.log.merge(other.log);
         for (protocol, tally) in other.link {
             self.link.entry(protocol).or_default().merge(tally);
         }
@@ -350,6 +375,7 @@ impl Part {
             undecoded: self.undecoded,
             total: self.total,
             snaplen_cut: self.snaplen_cut,
+            watched: self.watched,
             continuity,
             limits,
         }

@@ -58,6 +58,7 @@ pub struct Observation {
     pub(super) undecoded: BTreeMap<Undecoded, u64>,
     pub(super) total: Tally,
     pub(super) snaplen_cut: u64,
+    pub(super) watched: Option<Timestamp>,
     pub(super) continuity: Continuity,
     pub(super) limits: Vec<LimitReached>,
 }
@@ -119,8 +120,11 @@ impl Observation {
         seen.reduce(IcmpErrorSeen::merged)
     }
 
-    /// Time of the last packet of the input.
+    /// Until when the input was watched: time of its last packet, where nothing says better.
     pub fn end(&self) -> Timestamp {
+        if let Some(watched) = self.watched {
+            return watched;
+        }
         let last = self
             .captures
             .iter()

@@ -31,6 +31,7 @@ mod rpc_witness;
 mod scenarios;
 mod shard;
 mod site_check;
+mod slices;
 mod tftp_truth;
 mod threads;
 mod verdict;

@@ -23,7 +23,7 @@ fn end(a: u8, b: u8, c: u8, d: u8, port: u16) -> SocketAddr {
 }
 
 /// Clients at work, then scans of hosts and of ports, from random ports, then clients again.
-fn scans() -> Vec<Record> {
+pub fn scans() -> Vec<Record> {
     let mut rng = Rng::new(7);
     let mut out = Recording::new(Link::Ethernet);
     let clients = |rng: &mut Rng, out: &mut Recording| {
@@ -115,7 +115,7 @@ fn captures(records: &[Record], count: usize) -> impl Iterator<Item = (String, &
 }
 
 /// Everything but the frames and the names of single flows.
-fn comparable(audit: &Audit) -> Value {
+pub fn comparable(audit: &Audit) -> Value {
     comparable_report(&report(audit, "json"))
 }
 

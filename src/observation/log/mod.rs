@@ -61,12 +61,16 @@ impl Log {
     #[inline(never)]
     pub(super) fn add(&mut self, at: Position, five_tuple: &FiveTuple, kind: LogKind<'_>) {
         let (key, side) = FlowKey::new(five_tuple);
+        self.add_sided(at, &key, side, kind);
+    }
+
+    fn add_sided(&mut self, at: Position, key: &FlowKey, side: Side, kind: LogKind<'_>) {
         let is_full = self.is_full();
         let flow = if is_full {
             // Past the bound the table of flows does not grow either.
-            self.flows.find(&key)
+            self.flows.find(key)
         } else {
-            Some(self.flow(&key))
+            Some(self.flow(key))
         };
         if let LogKind::TftpRun(run) = &kind
             && flow.is_some_and(|flow| self.continues(flow, side, at, run))
@@ -82,6 +86,16 @@ impl Log {
                 }
             }
             _ => self.dropped += kind.packets(),
+        }
+    }
+
+    /// Adds the log of what follows in the same capture, as if its packets came one by one: of it
+    /// nothing stays but the entries.
+    pub(super) fn append(&mut self, next: &Self) {
+        self.dropped += next.dropped;
+        self.dropped_of_flow += next.dropped_of_flow;
+        for (at, key, side, kind) in next.entries() {
+            self.add_sided(at, key, side, kind);
         }
     }
 
