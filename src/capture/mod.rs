@@ -33,6 +33,8 @@ pub use frame::Frame;
 pub use fuzz::{fuzz_compression, fuzz_container, fuzz_cuts};
 pub use link_type::LinkType;
 pub use pcapng::Drops;
+#[cfg(feature = "live")]
+pub use pcapng::{Blocks, InterfaceDescription, InterfaceStatistics, Section};
 pub use problem::{Problem, ProblemKind};
 pub use reader::{Batch, Reader};
 pub use source::{Source, Sources, sources};

@@ -7,10 +7,14 @@ mod interface;
 mod options;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "live")]
+mod write;
 
 use std::collections::BTreeSet;
 
 pub use self::drops::Drops;
+#[cfg(feature = "live")]
+pub use self::write::{Blocks, InterfaceDescription, InterfaceStatistics, Section};
 use self::interface::Interface;
 use super::batch::Gather;
 use super::buffer::MAX_RECORD_BYTES;
