@@ -2,3 +2,5 @@
 //! judge files, and what changed is told. Runs without privileges once the interfaces are open.
 
 pub mod confine;
+pub mod events;
+pub mod metrics;

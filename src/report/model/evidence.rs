@@ -78,7 +78,8 @@ impl Tftp {
         all.into_iter().map(|(_, transfer)| transfer).collect()
     }
 
-    fn new(transfer: &Transfer) -> Self {
+    /// A transfer.
+    pub fn new(transfer: &Transfer) -> Self {
         Self {
             operation: Some(transfer.operation.code()),
             file: Some(escape::bytes(transfer.file.bytes())),
@@ -99,7 +100,8 @@ impl Tftp {
         }
     }
 
-    fn joined(transfer: &JoinedTransfer) -> Self {
+    /// A transfer whose request was not captured.
+    pub fn joined(transfer: &JoinedTransfer) -> Self {
         Self {
             operation: transfer.operation.map(TransferOperation::code),
             file: None,
@@ -172,7 +174,8 @@ pub struct Rpc {
 }
 
 impl Rpc {
-    pub(super) fn new(learned: &RpcUse, places: &Places) -> Self {
+    /// An endpoint of an audit with these captures.
+    pub fn new(learned: &RpcUse, places: &Places) -> Self {
         let endpoint = &learned.endpoint;
         Self {
             server: endpoint.server.to_string(),

@@ -41,7 +41,8 @@ pub struct Unexpected {
 }
 
 impl Unexpected {
-    pub(super) fn new(finding: &verdict::Finding, places: &Places) -> Self {
+    /// A finding of an audit with these captures.
+    pub fn new(finding: &verdict::Finding, places: &Places) -> Self {
         Self {
             id: finding.id.clone(),
             reason: finding.reason.code(),
@@ -250,7 +251,8 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
-    pub(super) fn new(diagnosis: &verdict::Diagnosis, places: &Places) -> Self {
+    /// A diagnosis of an audit with these captures.
+    pub fn new(diagnosis: &verdict::Diagnosis, places: &Places) -> Self {
         Self {
             code: diagnosis.code,
             host: diagnosis.host.as_deref().map(line),

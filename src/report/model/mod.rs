@@ -135,12 +135,14 @@ pub struct FrameReference {
 }
 
 /// Names of the captures, to say where a packet stands.
-struct Places {
+#[derive(Clone, Debug, Default)]
+pub struct Places {
     names: Vec<String>,
 }
 
 impl Places {
-    fn new(captures: &[CaptureRecord]) -> Self {
+    /// Of the captures of an audit.
+    pub fn new(captures: &[CaptureRecord]) -> Self {
         let name = |capture: &CaptureRecord| escape::line(&capture.source).into_owned();
         Self {
             names: captures.iter().map(name).collect(),

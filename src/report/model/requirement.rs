@@ -32,7 +32,8 @@ pub struct Requirement {
 }
 
 impl Requirement {
-    pub(super) fn new(requirement: &verdict::Requirement, places: &Places) -> Self {
+    /// A requirement of an audit with these captures.
+    pub fn new(requirement: &verdict::Requirement, places: &Places) -> Self {
         Self {
             id: line(&requirement.id),
             scenario: requirement.scenario.as_deref().map(line),

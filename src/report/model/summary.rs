@@ -37,7 +37,8 @@ pub struct Site {
 }
 
 impl Site {
-    pub(super) fn new(site: &verdict::SiteSummary) -> Self {
+    /// The site of an audit.
+    pub fn new(site: &verdict::SiteSummary) -> Self {
         Self {
             name: line(&site.name),
             catalogue: line(&site.catalogue),

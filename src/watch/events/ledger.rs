@@ -1,0 +1,109 @@
+//! What may yet change, and what of it was told. An early verdict may turn with the next packet,
+//! so it is told only once it has held for a while.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::time::Duration;
+
+use super::round::Round;
+
+/// Things that lists of the audit no longer show because these are full are remembered up to so
+/// many entries, so that they are not told anew; lists hold 10,000.
+const MAX_REMEMBERED: usize = 20_000;
+
+/// How things stand, by what they are. The default state needs no telling.
+#[derive(Debug)]
+pub(super) struct Ledger<K, S> {
+    entries: HashMap<K, Entry<S>>,
+    round: u64,
+}
+
+#[derive(Debug)]
+struct Entry<S> {
+    state: S,
+    since: Duration,
+    told: S,
+    /// The last round that showed it.
+    seen: u64,
+    /// When it was first not shown any more.
+    absent: Option<Duration>,
+}
+
+impl<K, S> Default for Ledger<K, S> {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::new(),
+            round: 0,
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash, S: Copy + Default + Eq> Ledger<K, S> {
+    /// Begins a round; what is not noted until its end is gone.
+    pub fn begin(&mut self) {
+        self.round += 1;
+    }
+
+    /// Whether it was noted before.
+    pub fn knows(&self, key: &K) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// Notes how something stands. Whether that is to be told now: it was not told, it has held
+    /// so long, and there is room. Says so once.
+    pub fn stands(&mut self, key: K, state: S, hold: Duration, round: &mut Round<'_>) -> bool {
+        let now = round.now;
+        let entry = self.entries.entry(key).or_insert_with(|| Entry {
+            state,
+            since: now,
+            told: S::default(),
+            seen: 0,
+            absent: None,
+        });
+        if entry.state != state {
+            entry.state = state;
+            entry.since = now;
+        }
+        entry.seen = self.round;
+        entry.absent = None;
+        let is_due = entry.told != state
+            && (round.is_last || now.saturating_sub(entry.since) >= hold)
+            && round.takes();
+        if is_due {
+            entry.told = state;
+        }
+        is_due
+    }
+
+    /// Forgets what was not noted in this round.
+    pub fn forget(&mut self) {
+        self.entries.retain(|_, entry| entry.seen == self.round);
+    }
+
+    /// Forgets what was not noted in this round. What was told and stayed away so long is
+    /// returned, in no particular order; where the list that it stood in `is_full`, that says
+    /// nothing.
+    pub fn gone(&mut self, hold: Duration, is_full: bool, round: &mut Round<'_>) -> Vec<(K, S)> {
+        let (now, current) = (round.now, self.round);
+        let crowded = self.entries.len() > MAX_REMEMBERED;
+        let mut gone = Vec::new();
+        self.entries.retain(|key, entry| {
+            if entry.seen == current {
+                return true;
+            }
+            if entry.told == S::default() {
+                return false;
+            }
+            if is_full {
+                return !crowded;
+            }
+            let absent = *entry.absent.get_or_insert(now);
+            let is_due = (round.is_last || now.saturating_sub(absent) >= hold) && round.takes();
+            if is_due {
+                gone.push((key.clone(), entry.told));
+            }
+            !is_due
+        });
+        gone
+    }
+}
