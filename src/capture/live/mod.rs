@@ -7,22 +7,24 @@
 mod counters;
 mod error;
 mod interface;
+mod socket;
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::mem;
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{LinkAddr, getsockname, getsockopt, sockopt};
 use pcap::{Active, Capture, Linktype, Precision};
 
 use super::{Frame, LinkType};
 use crate::net::Timestamp;
 use counters::Wrapping;
+use error::words;
+use socket::Socket;
 
 pub use counters::LiveCounters;
 pub use error::{LiveProblem, OpenError};
 pub use interface::{Interface, interfaces};
+pub use socket::Ready;
 
 /// The interface that stands for all others.
 pub const ANY: &str = "any";
@@ -60,17 +62,6 @@ impl Default for LiveOptions {
     }
 }
 
-/// Why [`LiveCapture::wait`] came back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ready {
-    /// There are frames to read.
-    Frames,
-    /// The other descriptor is readable.
-    Woken,
-    /// The time is over, or a signal arrived.
-    Time,
-}
-
 /// One open interface.
 pub struct LiveCapture {
     name: String,
@@ -78,6 +69,10 @@ pub struct LiveCapture {
     link_type: LinkType,
     snaplen: u32,
     is_nanosecond: bool,
+    /// The kernel's number of the interface, which no other gets; `None` for `any`.
+    index: Option<u32>,
+    /// Whether it went down and nobody was told.
+    is_down_untold: bool,
     /// Frames handed over.
     frames: u64,
     received: Wrapping,
@@ -99,6 +94,8 @@ impl LiveCapture {
             Precision::Micro
         };
         let refused = |error: pcap::Error| OpenError::new(interface, &error);
+        // `any`: version 1 of the cooked header. libpcap (1.10) puts VLAN tags that the kernel took
+        // off back into it, into version 2 not, and that has nothing else that is used here.
         let mut capture = Capture::from_device(interface)
             .map_err(refused)?
             // Refused for `any`, which has no such mode.
@@ -120,8 +117,10 @@ impl LiveCapture {
             name: interface.to_owned(),
             link_type: link_type(capture.get_datalink()),
             snaplen: options.snaplen,
+            index: socket::index(&capture, interface),
             capture,
             is_nanosecond,
+            is_down_untold: false,
             frames: 0,
             received: Wrapping::default(),
             dropped: Wrapping::default(),
@@ -154,11 +153,87 @@ impl LiveCapture {
     }
 
     /// Hands over the frames that there are now, numbered from 1, but no more than a thousand or
-    /// so: there are more where it returns other than 0. Never waits.
+    /// so: there may be more where it returns other than 0. Never waits.
     ///
     /// # Errors
-    /// Where the interface is gone. Where it is only down, frames go on when it comes back.
-    pub fn read(&mut self, mut visit: impl FnMut(&Frame<'_>)) -> Result<usize, LiveProblem> {
+    /// Where there are none because the interface went down (told once each time: frames go on when
+    /// it is up again) or is gone. [`Self::drain`] still gives what the kernel holds back then.
+    pub fn read(&mut self, visit: impl FnMut(&Frame<'_>)) -> Result<usize, LiveProblem> {
+        // Before libpcap meets it, which gives nothing more of an interface that is gone.
+        self.is_down_untold |= self.socket().went_down()?;
+        match self.dispatch(visit)? {
+            0 if self.socket().is_gone() => Err(self.socket().gone()),
+            0 if mem::take(&mut self.is_down_untold) => Err(self.socket().down()),
+            read => Ok(read),
+        }
+    }
+
+    /// Waits until there are frames, `wake` is readable, or the time is over.
+    ///
+    /// # Errors
+    /// Where the interface is gone, or went down (told once each time, here or by [`Self::read`]).
+    pub fn wait(&self, wake: BorrowedFd<'_>, most: Duration) -> Result<Ready, LiveProblem> {
+        self.socket().wait(Some(wake), most)
+    }
+
+    /// Hands over the rest of what was captured up to now, which may take [`Self::flush_time`],
+    /// and leaves what arrives meanwhile. Also where the interface is down or gone.
+    ///
+    /// # Errors
+    /// Where the system can't go on.
+    pub fn drain(&mut self, mut visit: impl FnMut(&Frame<'_>)) -> Result<(), LiveProblem> {
+        let begin = Instant::now();
+        let now = now();
+        let counters = self.counters()?;
+        let due = counters.received.saturating_sub(counters.dropped);
+        let mut last = Timestamp::UNKNOWN;
+        while self.frames < due {
+            self.socket().went_down()?;
+            let read = match self.dispatch(|frame| {
+                last = frame.time;
+                visit(frame);
+            }) {
+                Err(LiveProblem::Gone { .. }) => return Ok(()),
+                read => read?,
+            };
+            let elapsed = begin.elapsed();
+            // Where more is counted than handed over, as on loopbacks.
+            let is_flushed = elapsed >= self.flush_time() && (read == 0 || last > now);
+            if is_flushed || elapsed > LONGEST_DRAIN {
+                break;
+            }
+            if read == 0 {
+                let rest = self.flush_time().saturating_sub(elapsed);
+                let waited = self.socket().wait(None, rest);
+                if let Err(problem @ LiveProblem::Other { .. }) = waited {
+                    return Err(problem);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the kernel counted since the interface was opened. To be asked for at least every few
+    /// minutes, because the counts behind it wrap.
+    ///
+    /// # Errors
+    /// Where the system doesn't say.
+    pub fn counters(&mut self) -> Result<LiveCounters, LiveProblem> {
+        let counted = self.capture.stats();
+        let counted = counted.map_err(|error| self.problem(&error))?;
+        Ok(LiveCounters {
+            received: self.received.add(counted.received),
+            dropped: self.dropped.add(counted.dropped),
+        })
+    }
+
+    /// How long the kernel may hold back a frame that it has captured.
+    pub fn flush_time(&self) -> Duration {
+        2 * BLOCK_TIME
+    }
+
+    /// What libpcap has, numbered and in our terms.
+    fn dispatch(&mut self, mut visit: impl FnMut(&Frame<'_>)) -> Result<usize, LiveProblem> {
         let number = &mut self.frames;
         let link_type = self.link_type;
         let fraction = if self.is_nanosecond { 1 } else { 1000 };
@@ -173,138 +248,25 @@ impl LiveCapture {
                 data: packet.data,
             });
         });
-        match read {
-            Ok(0) if self.is_gone() => Err(self.gone()),
-            Ok(read) => Ok(read),
-            Err(error) => Err(self.problem(error.to_string())),
+        read.map_err(|error| self.problem(&error))
+    }
+
+    fn socket(&self) -> Socket<'_> {
+        Socket {
+            capture: &self.capture,
+            name: &self.name,
+            index: self.index,
         }
     }
 
-    /// Waits until there are frames, `wake` is readable, or the time is over.
-    ///
-    /// # Errors
-    /// Where the interface is gone, or went down (told once each time).
-    pub fn wait(&self, wake: BorrowedFd<'_>, most: Duration) -> Result<Ready, LiveProblem> {
-        let mut fds = [
-            PollFd::new(self.capture.as_fd(), PollFlags::POLLIN),
-            PollFd::new(wake, PollFlags::POLLIN),
-        ];
-        self.poll(&mut fds, most)?;
-        let [frames, wake] = fds.map(|fd| fd.any().unwrap_or(false));
-        Ok(match (wake, frames) {
-            (true, _) => Ready::Woken,
-            (false, true) => Ready::Frames,
-            (false, false) => Ready::Time,
-        })
-    }
-
-    /// Hands over the rest of what was captured up to now, which may take [`Self::flush_time`],
-    /// and leaves what arrives meanwhile.
-    ///
-    /// # Errors
-    /// As [`Self::read`]; what had been captured was handed over before.
-    pub fn drain(&mut self, mut visit: impl FnMut(&Frame<'_>)) -> Result<(), LiveProblem> {
-        let begin = Instant::now();
-        let now = now();
-        let counters = self.counters()?;
-        let due = counters.received - counters.dropped;
-        let mut last = Timestamp::UNKNOWN;
-        loop {
-            let read = self.read(|frame| {
-                last = frame.time;
-                visit(frame);
-            })?;
-            let elapsed = begin.elapsed();
-            // On loopbacks more is counted than handed over.
-            let is_flushed = elapsed >= self.flush_time() && (read == 0 || last > now);
-            if self.frames >= due || is_flushed || elapsed > LONGEST_DRAIN {
-                return Ok(());
-            }
-            if read == 0 {
-                let mut fds = [PollFd::new(self.capture.as_fd(), PollFlags::POLLIN)];
-                let rest = self.flush_time().saturating_sub(elapsed);
-                match self.poll(&mut fds, rest) {
-                    // What it has is handed over all the same.
-                    Ok(()) | Err(LiveProblem::Down { .. }) => {}
-                    Err(problem) => return Err(problem),
-                }
-            }
-        }
-    }
-
-    /// What the kernel counted since the interface was opened. To be asked for at least every few
-    /// minutes, because the counts behind it wrap.
-    ///
-    /// # Errors
-    /// Where the system doesn't say.
-    pub fn counters(&mut self) -> Result<LiveCounters, LiveProblem> {
-        let counted = self.capture.stats();
-        let counted = counted.map_err(|error| self.problem(error.to_string()))?;
-        Ok(LiveCounters {
-            received: self.received.add(counted.received),
-            dropped: self.dropped.add(counted.dropped),
-        })
-    }
-
-    /// How long the kernel may hold back a frame that it has captured.
-    pub fn flush_time(&self) -> Duration {
-        2 * BLOCK_TIME
-    }
-
-    /// Waits, and looks whether the interface went away.
-    fn poll(&self, fds: &mut [PollFd<'_>], most: Duration) -> Result<(), LiveProblem> {
-        // Rounded up: a wait of no time at all would be asked for again and again.
-        let milliseconds = most.as_nanos().div_ceil(1_000_000);
-        let timeout = i32::try_from(milliseconds).unwrap_or(i32::MAX);
-        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
-        match poll(fds, timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(self.problem(error.to_string())),
-        }
-        let failed = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
-        let events = fds[0].revents().unwrap_or(PollFlags::empty());
-        if !events.intersects(failed) {
-            return Ok(());
-        }
-        if self.is_gone() {
-            return Err(self.gone());
-        }
-        // Asking takes the error off the socket, so that it is told once.
-        match getsockopt(&self.capture, sockopt::SocketError) {
-            Ok(0) => Ok(()),
-            Ok(error) if Errno::from_raw(error) == Errno::ENETDOWN => Err(LiveProblem::Down {
-                name: self.name.clone(),
-            }),
-            Ok(error) => Err(self.problem(Errno::from_raw(error).to_string())),
-            Err(error) => Err(self.problem(error.to_string())),
-        }
-    }
-
-    /// Whether the interface was removed: the kernel unbinds its socket for good then, also where
-    /// one of the same name comes after it.
-    fn is_gone(&self) -> bool {
-        #[cfg(target_os = "linux")]
-        let gone = self.name != ANY
-            && getsockname::<LinkAddr>(self.capture.as_raw_fd())
-                .is_ok_and(|address| address.ifindex() as i32 == -1);
-        #[cfg(not(target_os = "linux"))]
-        let gone = false;
-        gone
-    }
-
-    fn gone(&self) -> LiveProblem {
-        LiveProblem::Gone {
-            name: self.name.clone(),
-        }
-    }
-
-    fn problem(&self, message: String) -> LiveProblem {
-        if self.is_gone() {
-            return self.gone();
+    fn problem(&self, error: &pcap::Error) -> LiveProblem {
+        let socket = self.socket();
+        if socket.is_gone() {
+            return socket.gone();
         }
         LiveProblem::Other {
             name: self.name.clone(),
-            message,
+            message: words(error),
         }
     }
 }
