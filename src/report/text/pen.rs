@@ -25,7 +25,8 @@ pub enum Ink {
 }
 
 impl Ink {
-    fn style(self) -> Style {
+    /// How it looks where colours are understood.
+    pub fn style(self) -> Style {
         match self {
             Self::Plain => Style::new(),
             Self::Strong => Style::new().bold(),

@@ -49,6 +49,12 @@ impl<K: Clone + Eq + Hash, S: Copy + Default + Eq> Ledger<K, S> {
         self.entries.contains_key(key)
     }
 
+    /// What was told of something last.
+    pub fn told(&self, key: &K) -> S {
+        let entry = self.entries.get(key);
+        entry.map(|entry| entry.told).unwrap_or_default()
+    }
+
     /// Notes how something stands. Whether that is to be told now: it was not told, it has held
     /// so long, and there is room. Says so once.
     pub fn stands(&mut self, key: K, state: S, hold: Duration, round: &mut Round<'_>) -> bool {

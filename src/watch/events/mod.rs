@@ -3,6 +3,7 @@
 //! against a network is told only once it has held for a while; what is satisfied, at once. Where
 //! a thing told before turns all the same, that is told too: the last event on it holds.
 
+mod boots;
 mod event;
 mod ledger;
 mod moment;
@@ -14,6 +15,7 @@ mod text;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+pub(super) use boots::reading;
 pub use event::{
     Begun, ClockJump, Ended, Event, EventKind, InterfaceChange, KINDS, Loss, SCHEMA, WatchEnded,
     WithdrawnDiagnosis, WithdrawnEnd, WithdrawnFlow, WithdrawnStep,
@@ -26,7 +28,7 @@ use self::round::Round;
 use self::tellers::{Clock, Diagnoses, Endpoints, Flows, Interfaces, Losses, Steps, Transfers};
 use crate::net::Timestamp;
 use crate::report::model::{Site, Tool};
-use crate::verdict::Audit;
+use crate::verdict::{Audit, Finding, Requirement};
 
 /// What was told so far. Memory: what the lists of the audit hold, each with its key.
 #[derive(Debug, Default)]
@@ -64,6 +66,16 @@ impl Teller {
             untold: round.untold,
         });
         dated(moment, round.finish().chain([ended]))
+    }
+
+    /// Whether it was told last that this failed, or is missing.
+    pub fn speaks_against(&self, requirement: &Requirement) -> bool {
+        self.steps.speaks_against(requirement)
+    }
+
+    /// Whether a finding was told.
+    pub fn has_told(&self, finding: &Finding) -> bool {
+        self.flows.has_told(finding)
     }
 
     fn go_round(&mut self, moment: &Moment, round: &mut Round<'_>) {

@@ -26,7 +26,7 @@ pub(super) struct Round<'a> {
     room: usize,
     /// Due, but without room.
     pub untold: u64,
-    events: Vec<(Timestamp, EventKind)>,
+    events: Vec<(Timestamp, bool, EventKind)>,
 }
 
 impl<'a> Round<'a> {
@@ -57,7 +57,13 @@ impl<'a> Round<'a> {
 
     /// Adds an event that a packet of that time shows.
     pub fn tell(&mut self, shown: Timestamp, kind: EventKind) {
-        self.events.push((shown, kind));
+        let is_judged = !matches!(
+            kind,
+            EventKind::TransferBegun(_)
+                | EventKind::TransferEnded(_)
+                | EventKind::EndpointLearned(_)
+        );
+        self.events.push((shown, is_judged, kind));
     }
 
     /// Adds an event that the clock shows.
@@ -70,10 +76,11 @@ impl<'a> Round<'a> {
         self.audit.limits.iter().any(|limit| limit.limit == list)
     }
 
-    /// The events in the order of the packets that show them.
+    /// The events in the order of the packets that show them; of one packet, first what happened,
+    /// then what it means.
     pub fn finish(self) -> impl Iterator<Item = EventKind> {
         let mut events = self.events;
-        events.sort_by_key(|(shown, _)| *shown);
-        events.into_iter().map(|(_, kind)| kind)
+        events.sort_by_key(|(shown, is_judged, _)| (*shown, *is_judged));
+        events.into_iter().map(|(.., kind)| kind)
     }
 }

@@ -38,6 +38,11 @@ struct Key {
 type Folded = (Reason, Protocol, IpAddr, Option<IpAddr>);
 
 impl Flows {
+    /// Whether a finding was told.
+    pub fn has_told(&self, finding: &Finding) -> bool {
+        self.told.told(&Key::new(finding))
+    }
+
     pub fn tell(&mut self, round: &mut Round<'_>) {
         let audit = round.audit;
         self.told.begin();

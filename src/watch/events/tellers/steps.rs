@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::super::boots::reading;
 use super::super::event::{EventKind, WithdrawnStep};
 use super::super::ledger::Ledger;
 use super::super::round::Round;
 use super::super::{escaped, seconds};
 use crate::net::Timestamp;
-use crate::report::model;
+use crate::report::{escape, model};
 use crate::verdict::{Requirement, RequirementCause, RequirementState};
 
 /// A request is unanswered until its answer comes: TFTP and DHCP clients ask again after one to
@@ -39,20 +40,36 @@ enum Stand {
 }
 
 impl Steps {
+    /// Whether it was told last that this failed, or is missing.
+    pub fn speaks_against(&self, requirement: &Requirement) -> bool {
+        let told = self.told.told(&key(requirement));
+        matches!(told, Stand::Failed(_) | Stand::Missing)
+    }
+
     pub fn tell(&mut self, round: &mut Round<'_>) {
         let audit = round.audit;
         self.told.begin();
         let begun = begun(&audit.requirements);
+        let reading = reading(audit);
         for requirement in &audit.requirements {
             let has_begun = begun.contains(&run(requirement));
             let stand = Stand::of(requirement, has_begun || round.is_last);
-            let key = (requirement.id.clone(), requirement.host.clone());
-            if self.told.stands(key, stand, stand.settles(), round) {
+            if self
+                .told
+                .stands(key(requirement), stand, stand.settles(), round)
+            {
                 let shown = match stand {
                     Stand::Seen(_) => requirement.first.unwrap_or(Timestamp::MAX),
                     _ => Timestamp::MAX,
                 };
-                let told = Box::new(model::Requirement::new(requirement, &round.places));
+                let mut told = Box::new(model::Requirement::new(requirement, &round.places));
+                if stand == Stand::Undecided
+                    && let Some(transfer) =
+                        requirement.host.as_ref().and_then(|host| reading.get(host))
+                {
+                    let file = escape::bytes(transfer.file.bytes());
+                    told.explanation = format!("`{file}` is under way.");
+                }
                 round.tell(shown, stand.event(told));
             }
         }
@@ -66,6 +83,10 @@ impl Steps {
             }));
         }
     }
+}
+
+fn key(requirement: &Requirement) -> Key {
+    (requirement.id.clone(), requirement.host.clone())
 }
 
 /// The scenario and host that a step belongs to.

@@ -1,0 +1,339 @@
+//! The lines of the checklist, as many as the terminal has room for: what needs attention keeps
+//! its place, the rest is counted.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::line::{Canvas, Line};
+use super::runs::{Mark, Need, Rule, Run};
+use super::view::{Moving, Unexpected, View};
+use crate::report::Ink;
+use crate::report::units::{bytes, count, number};
+
+/// Lines that the cause of a failure may take.
+const CAUSE_LINES: usize = 4;
+/// Rows of transfers, and of unexpected flows, beside a long checklist.
+const FEW: usize = 3;
+/// Where the text under a step begins.
+const BODY: usize = 4;
+/// Lines narrower than this help nobody.
+const NARROWEST: usize = 20;
+
+/// The lines, none wider than the terminal, and at least one fewer than it has.
+pub(super) fn lines(view: &View, canvas: &Canvas) -> Vec<String> {
+    let room = canvas.height.saturating_sub(1);
+    let (head, foot) = (head(view), foot(view));
+    let mut left = room.saturating_sub(2);
+    // What the checklist itself would take with all its steps.
+    let checks = wanted(view, canvas);
+    let transfers = block(&view.transfers, view.transfer_count, FEW, moving);
+    let found = found(view);
+    let aside = transfers.len() + found.len();
+    let room_aside = left.saturating_sub(checks).max(left / 3).min(aside);
+    left -= room_aside;
+    let mut lines = vec![head];
+    lines.extend(checklist(view, canvas, left));
+    let transfers_shown = transfers.len().min(room_aside);
+    lines.extend(transfers.into_iter().take(transfers_shown));
+    lines.extend(found.into_iter().take(room_aside - transfers_shown));
+    lines.push(foot);
+    lines.truncate(room.max(1));
+    lines.iter().map(|line| line.write(canvas)).collect()
+}
+
+/// Where, how long, how much.
+fn head(view: &View) -> Line {
+    let tenths = view.elapsed.as_millis() / 100;
+    let line = Line::default()
+        .with(Ink::Strong, &view.interfaces)
+        .then(Ink::Plain, format!("{}.{} s", tenths / 10, tenths % 10))
+        .then(Ink::Plain, count(view.packets, "packet"))
+        .then(Ink::Plain, bytes(view.bytes))
+        .then(
+            Ink::Faint,
+            format!("{}/s", count(view.packets_per_second, "packet")),
+        )
+        .then(Ink::Faint, format!("{}/s", bytes(view.bytes_per_second)));
+    match view.dropped {
+        None => line,
+        Some(0) => line.then(Ink::Faint, "0 dropped"),
+        Some(dropped) => line.then(Ink::Bad, format!("{} dropped", number(dropped))),
+    }
+}
+
+/// What is waited for, and when the watch ends.
+fn foot(view: &View) -> Line {
+    let line = match (&view.open, view.open_count) {
+        _ if view.is_satisfied => Line::default().with(Ink::Good, "all that is required was seen"),
+        (Some(open), 1) => Line::default().with(Ink::Strong, format!("waits for {open}")),
+        (Some(open), several) => {
+            let more = format!(" and {} more", number(several.saturating_sub(1)));
+            Line::default()
+                .with(Ink::Strong, format!("waits for {open}"))
+                .with(Ink::Plain, more)
+        }
+        (None, _) => Line::default().with(Ink::Faint, "nothing is required"),
+    };
+    line.then(Ink::Faint, &view.ends)
+}
+
+/// How many lines the checklist takes where there is room for all.
+fn wanted(view: &View, canvas: &Canvas) -> usize {
+    let is_only = view.runs.len() == 1;
+    let runs = view
+        .runs
+        .iter()
+        .map(|run| match run.need == Need::Satisfied && !is_only {
+            true => 1,
+            false => whole(run, canvas).len(),
+        });
+    let rules = view
+        .rules
+        .iter()
+        .filter(|rule| rule.need != Need::Satisfied);
+    runs.sum::<usize>() + rules.count() + 1
+}
+
+/// Runs and rules in so many lines.
+fn checklist(view: &View, canvas: &Canvas, room: usize) -> Vec<Line> {
+    let urgent = |need: Need| need != Need::Satisfied;
+    // Rules have a line each; runs leave them their share.
+    let open_rules = view.rules.iter().filter(|rule| urgent(rule.need)).count();
+    let rules_wanted = open_rules + usize::from(open_rules < view.rules.len());
+    let rule_room = match view.runs.is_empty() {
+        true => room,
+        false => rules_wanted.min(room / 2),
+    };
+    let mut lines = runs(&view.runs, canvas, room - rule_room);
+    lines.extend(rules(&view.rules, rule_room));
+    lines
+}
+
+/// Runs in so many lines: those that need attention with their steps as far as there is room, the
+/// others on a line each, and the rest counted.
+fn runs(runs: &[Run], canvas: &Canvas, room: usize) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (index, run) in runs.iter().enumerate() {
+        let others = runs.len() - index - 1;
+        let left = room - lines.len();
+        // The last line counts those that have none.
+        if left == 0 || (left == 1 && others > 0) {
+            lines.extend(rest(&runs[index..]).filter(|_| left == 1));
+            break;
+        }
+        let whole = whole(run, canvas);
+        let is_shown_whole = run.need != Need::Satisfied || runs.len() == 1;
+        if is_shown_whole && whole.len() + others.min(FEW) <= left {
+            lines.extend(whole);
+        } else {
+            lines.push(short(run));
+        }
+    }
+    lines
+}
+
+/// How many more there are, by what they need.
+fn rest(runs: &[Run]) -> Option<Line> {
+    let satisfied = runs
+        .iter()
+        .filter(|run| run.need == Need::Satisfied)
+        .count();
+    more(runs.len() - satisfied, satisfied)
+}
+
+fn more(open: usize, satisfied: usize) -> Option<Line> {
+    let text = match (open as u64, satisfied as u64) {
+        (0, 0) => return None,
+        (0, satisfied) => format!("and {} more satisfied", number(satisfied)),
+        (open, 0) => format!("and {} more open", number(open)),
+        (open, satisfied) => {
+            format!(
+                "and {} more open, {} satisfied",
+                number(open),
+                number(satisfied)
+            )
+        }
+    };
+    Some(Line::indented(2).with(Ink::Faint, text))
+}
+
+fn title(run: &Run) -> Line {
+    let (ink, sign) = match run.need {
+        Need::Failed => Mark::Failed.sign(),
+        Need::Waiting => Mark::Waiting.sign(),
+        Need::NotBegun => Mark::Later.sign(),
+        Need::Satisfied => Mark::Done.sign(),
+    };
+    let host = run.host.as_deref().unwrap_or("no machine as yet");
+    Line::default()
+        .with(ink, sign)
+        .with(Ink::Plain, " ")
+        .with(Ink::Strong, &run.scenario)
+        .then(Ink::Strong, host)
+}
+
+/// A run with its steps, a line each, and the cause under the first that is missing.
+fn whole(run: &Run, canvas: &Canvas) -> Vec<Line> {
+    let mut lines = vec![title(run)];
+    for step in &run.steps {
+        let (ink, sign) = step.mark.sign();
+        let line = Line::indented(2).with(ink, sign).with(Ink::Plain, " ");
+        let line = line.with(
+            if step.mark == Mark::Later {
+                Ink::Faint
+            } else {
+                Ink::Plain
+            },
+            &step.name,
+        );
+        let is_missing = run
+            .missing
+            .as_ref()
+            .is_some_and(|(name, _)| *name == step.name);
+        if is_missing {
+            lines.push(line);
+            let width = canvas.width.saturating_sub(BODY + 1).max(NARROWEST);
+            let cause = wrapped(&step.note, width, CAUSE_LINES);
+            lines.extend(
+                cause
+                    .into_iter()
+                    .map(|text| Line::indented(BODY).with(ink, text)),
+            );
+        } else {
+            let note = if step.mark == Mark::Later {
+                ""
+            } else {
+                &step.note
+            };
+            lines.push(line.then(Ink::Faint, note));
+        }
+    }
+    lines
+}
+
+/// A run on one line: its steps as signs, and the first that is missing.
+fn short(run: &Run) -> Line {
+    let mut line = title(run).with(Ink::Plain, "  ");
+    for step in &run.steps {
+        let (ink, sign) = step.mark.sign();
+        line = line.with(ink, sign);
+    }
+    match &run.missing {
+        Some((name, why)) => line.then(Ink::Strong, name).then(Ink::Plain, why),
+        None => line,
+    }
+}
+
+/// Rules in so many lines, those that need attention first.
+fn rules(rules: &[Rule], room: usize) -> Vec<Line> {
+    let open = rules
+        .iter()
+        .filter(|rule| rule.need != Need::Satisfied)
+        .count();
+    let satisfied = rules.len() - open;
+    let is_all = rules.len() <= room;
+    let shown = match is_all {
+        true => rules.len(),
+        false => room.saturating_sub(1).min(open.max(room.saturating_sub(1))),
+    };
+    let mut lines: Vec<Line> = rules[..shown].iter().map(rule).collect();
+    if !is_all && room > 0 {
+        let satisfied_shown = shown.saturating_sub(open);
+        lines.extend(more(
+            open.saturating_sub(shown),
+            satisfied - satisfied_shown,
+        ));
+    }
+    lines
+}
+
+fn rule(rule: &Rule) -> Line {
+    let (ink, sign) = rule.mark.sign();
+    Line::default()
+        .with(ink, sign)
+        .with(Ink::Plain, " ")
+        .with(Ink::Strong, &rule.id)
+        .then(Ink::Plain, rule.host.as_deref().unwrap_or_default())
+        .then(Ink::Faint, &rule.note)
+}
+
+/// Rows of a list that has `count` entries, with a last one that counts the rest.
+fn block<T>(entries: &[T], count: usize, most: usize, row: impl Fn(&T) -> Line) -> Vec<Line> {
+    let shown = entries.len().min(most);
+    let mut lines: Vec<Line> = entries[..shown].iter().map(row).collect();
+    if count > shown {
+        let more = format!("and {} more", number((count - shown) as u64));
+        lines.push(Line::indented(2).with(Ink::Faint, more));
+    }
+    lines
+}
+
+fn moving(transfer: &Moving) -> Line {
+    let line = Line::indented(2)
+        .with(Ink::Strong, &transfer.file)
+        .then(Ink::Plain, format!("{} → {}", transfer.from, transfer.to));
+    let so_far = bytes(transfer.bytes);
+    let line = match transfer.size {
+        Some(size) => {
+            let percent = u128::from(transfer.bytes) * 100 / u128::from(size);
+            line.then(Ink::Strong, format!("{}%", percent.min(100)))
+                .then(Ink::Plain, format!("{so_far} of {}", bytes(size)))
+        }
+        None => line.then(Ink::Plain, so_far),
+    };
+    match transfer.silent {
+        Some(seconds) => line.then(Ink::Doubtful, format!("silent for {seconds} s")),
+        None => line.then(
+            Ink::Faint,
+            format!("{}/s", bytes(transfer.bytes_per_second)),
+        ),
+    }
+}
+
+/// Unexpected flows under their heading.
+fn found(view: &View) -> Vec<Line> {
+    if view.unexpected_count == 0 {
+        return Vec::new();
+    }
+    let findings = count(view.unexpected_count as u64, "finding");
+    let heading = Line::default()
+        .with(Ink::Bad, format!("unexpected: {findings}"))
+        .with(
+            Ink::Plain,
+            format!(" of {}", count(view.unexpected_flows, "flow")),
+        );
+    let rows = block(&view.unexpected, view.unexpected_count, FEW, unexpected);
+    [heading].into_iter().chain(rows).collect()
+}
+
+fn unexpected(finding: &Unexpected) -> Line {
+    let ends = format!("{} {} → {}", finding.protocol, finding.from, finding.to);
+    Line::indented(2)
+        .with(Ink::Bad, finding.reason)
+        .then(Ink::Plain, ends)
+        .then(Ink::Faint, count(finding.flows, "flow"))
+}
+
+/// Text in lines of this width, at most so many; the last one says so where it is cut.
+fn wrapped(text: &str, width: usize, most: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let is_full = !line.is_empty() && line.width() + 1 + word.width() > width;
+        if is_full && lines.len() + 1 == most {
+            // Wider than the line, so that the sign of a cut stands at its end.
+            line.push_str(&format!(" {word}{:width$}", ""));
+            break;
+        }
+        if is_full {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
