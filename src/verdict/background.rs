@@ -51,6 +51,8 @@ const fn v6(scope: u16, last: u16) -> IpAddr {
 }
 
 const LLMNR_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 3));
+/// All DHCP relay agents and servers of the link (RFC 8415, section 7.1).
+const DHCP_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2));
 /// SSDP and WS-Discovery share one group.
 const DISCOVERY: &[IpAddr] = &[
     IpAddr::V4(Ipv4Addr::new(239, 255, 255, 250)),
@@ -61,11 +63,13 @@ const DISCOVERY: &[IpAddr] = &[
 ];
 
 /// Groups by IANA's registries of IPv4 and IPv6 multicast addresses.
-const SERVICES: [GroupService; 11] = [
+const SERVICES: [GroupService; 12] = [
     service("mdns", Protocol::Udp, 5353, &[v4(251), v6(2, 0xfb)]),
     service("llmnr", Protocol::Udp, 5355, &[v4(252), LLMNR_V6]),
     service("ssdp", Protocol::Udp, 1900, DISCOVERY),
     service("ws-discovery", Protocol::Udp, 3702, DISCOVERY),
+    // A machine whose firmware also tries IPv6 asks for DHCP there, and no port table lists it.
+    service("dhcpv6", Protocol::Udp, 547, &[DHCP_V6]),
     service("hsrp", Protocol::Udp, 1985, &[v4(2), v4(102)]),
     service("hsrp", Protocol::Udp, 2029, &[v6(2, 0x66)]),
     service(

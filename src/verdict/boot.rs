@@ -8,8 +8,8 @@ use super::facts::Facts;
 use super::requirement::Standing;
 use super::{RequirementCause, RequirementState};
 use crate::evidence::{
-    Boot, BootAnswerKind, BootQuestionKind, BootStepKind, ReadsEnd, Transfer, TransferEnd,
-    TransferOutcome,
+    Boot, BootAnswerKind, BootQuestionKind, BootStepKind, ReadsEnd, Transfer, TransferCourse,
+    TransferEnd, TransferOutcome,
 };
 use crate::net::Position;
 use crate::policy::{Step, StepEvidence};
@@ -19,15 +19,20 @@ const ERROR_OF_CLIENT: &str = "tftp-error-of-client";
 const REQUEST_REFUSED: &str = "tftp-request-refused";
 const ANSWER_REFUSED: &str = "tftp-answer-refused";
 const HIGH_PORT_REFUSED: &str = "tftp-high-port-refused";
+const SERVER_SILENT: &str = "tftp-server-silent";
 const SERVER_GONE: &str = "tftp-server-gone";
+
+/// Repetitions of an acknowledgment after which the server's silence is no chance.
+const REPEATED: u64 = 2;
 
 /// All of them.
 #[cfg(test)]
-pub(super) const WAYS_TO_FAIL: [&str; 5] = [
+pub(super) const WAYS_TO_FAIL: [&str; 6] = [
     ERROR_OF_CLIENT,
     REQUEST_REFUSED,
     ANSWER_REFUSED,
     HIGH_PORT_REFUSED,
+    SERVER_SILENT,
     SERVER_GONE,
 ];
 
@@ -314,6 +319,16 @@ fn failure(read: &Transfer) -> (RequirementCause, Option<&'static str>, String) 
             });
             (how, what)
         }
+        (RequirementCause::TftpStalled, refused) if both_ways && is_server_silent(course) => {
+            let then = refused.as_ref().map_or(String::new(), |refused| {
+                format!(", until ICMP from {} refused it", refused.error.sender)
+            });
+            let what = format!(
+                "block {} came and no more, although the machine went on acknowledging it{then}",
+                course.sent.unwrap_or(0)
+            );
+            (Some(SERVER_SILENT), Some(what))
+        }
         (RequirementCause::TftpStalled | RequirementCause::Unreachable, Some(refused)) => {
             let by = refused.error.sender;
             let (how, what) = match refused.sent_by {
@@ -338,6 +353,15 @@ fn failure(read: &Transfer) -> (RequirementCause, Option<&'static str>, String) 
         _ => (None, None),
     };
     (cause, how, what.unwrap_or_else(|| meaning.to_owned()))
+}
+
+/// Whether the last block was acknowledged again and again, and never sent again: the
+/// acknowledgments would have brought the next one, had they been heard or answered.
+fn is_server_silent(course: &TransferCourse) -> bool {
+    course.is_awaited
+        && !course.is_resent
+        && course.acknowledged == course.sent
+        && course.repeated_acknowledgments >= REPEATED
 }
 
 /// Judges the steps of a boot in order: the name of the first required one that is missing or

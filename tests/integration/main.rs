@@ -17,6 +17,7 @@ mod fixtures;
 mod flows;
 mod generated;
 mod hostile;
+mod lab;
 mod loss;
 mod max_flows;
 mod merge;

@@ -11,6 +11,7 @@ pub mod build;
 pub mod disturb;
 pub mod fixtures;
 pub mod frames;
+pub mod lab;
 pub mod measure;
 pub mod namespaces;
 pub mod seeds;

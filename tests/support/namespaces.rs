@@ -48,25 +48,34 @@ fn is_program(program: &Path) -> bool {
 }
 
 /// A network namespace, until it is dropped.
-struct Host {
+pub(super) struct Host {
     holder: Child,
     process: u32,
+    /// Options of `unshare` and `nsenter`.
+    namespaces: &'static [&'static str],
 }
 
 impl Host {
     fn new() -> Self {
+        Self::with(&["--net", "--pid"], "true")
+    }
+
+    /// One that sees only its own processes, and may name network namespaces: the names, and what has them,
+    /// go with it.
+    pub fn apart() -> Self {
+        let prepare = "mount -t proc proc /proc && mount -t tmpfs none /run";
+        Self::with(&["--net", "--pid", "--mount"], prepare)
+    }
+
+    fn with(namespaces: &'static [&'static str], prepare: &str) -> Self {
         // Its number as seen from outside, which also says that it is there.
-        let script = "read -r number rest < /proc/self/stat && echo $number && exec cat";
+        let script = format!(
+            "read -r number rest < /proc/self/stat && {prepare} && echo $number && exec cat"
+        );
         let mut holder = Command::new("unshare")
-            .args([
-                "--net",
-                "--pid",
-                "--fork",
-                "--kill-child",
-                "sh",
-                "-c",
-                script,
-            ])
+            .args(["--fork", "--kill-child"])
+            .args(namespaces)
+            .args(["sh", "-c", &script])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -78,14 +87,16 @@ impl Host {
         Self {
             process: line.trim().parse().expect("a process number"),
             holder,
+            namespaces,
         }
     }
 
     /// A program in the namespaces of the host.
-    fn command(&self, program: impl AsRef<Path>) -> Command {
+    pub fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new("nsenter");
         command
-            .args(["--target", &self.process.to_string(), "--net", "--pid"])
+            .args(["--target", &self.process.to_string()])
+            .args(self.namespaces)
             .arg("--")
             .arg(program.as_ref())
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")

@@ -88,6 +88,11 @@ impl Blocks {
         self.seen.0.last().map(|&(_, last)| last)
     }
 
+    /// Time of the last packet.
+    pub(super) fn last(&self) -> Option<Timestamp> {
+        self.current.map(|current| current.to)
+    }
+
     /// The lowest number.
     pub(super) fn lowest(&self) -> Option<u64> {
         self.seen.0.first().map(|&(first, _)| first)

@@ -5,10 +5,11 @@ use super::attempt::Attempt;
 use super::model::{RefusedTransfer, TransferCourse, TransferEnd, TransferOperation};
 use super::session::{Session, Side};
 use crate::evidence::Context;
+use crate::net::Timestamp;
 use crate::payload::tftp::PORT;
 
-/// Firmware repeats its ACK after a quarter of a second at the soonest; a mirror port's copies come
-/// within milliseconds.
+/// Firmware repeats its ACK after a quarter of a second, and servers their block after a second, at
+/// the soonest; a mirror port's copies come within milliseconds.
 const WAITS_NS: u64 = 200_000_000;
 
 impl Attempt {
@@ -41,7 +42,8 @@ impl Attempt {
             server_repeats: session.server_packets.saturating_sub(once),
             client_packets: self.sum(|session| session.client_packets),
             repeated_acknowledgments: acknowledged.packets.saturating_sub(acknowledged.distinct),
-            is_awaited: is_awaited(session),
+            is_awaited: waited(session.last_acknowledged, acknowledged.progress),
+            is_resent: waited(data.last(), data.progress),
             sent: data.highest(),
             acknowledged: acknowledged.highest(),
             sent_bytes: session.sent_bytes,
@@ -64,9 +66,8 @@ impl From<Side> for TransferEnd {
     }
 }
 
-/// Whether the last ACK came clearly later than the last that brought something new.
-fn is_awaited(session: &Session) -> bool {
-    let (last, progress) = (session.last_acknowledged, session.acknowledged.progress);
+/// Whether the last packet came clearly later than the last that brought something new.
+fn waited(last: Option<Timestamp>, progress: Option<Timestamp>) -> bool {
     let waited = last.zip(progress).map(|(last, new)| last.since_ns(new));
     waited.is_some_and(|waited| waited >= WAITS_NS)
 }
@@ -107,6 +108,25 @@ mod tests {
     }
 
     #[test]
+    fn who_goes_on_in_vain_is_told_apart() {
+        let (client, server) = (at(2, 2000), at(1, 50_000));
+        for resent in [false, true] {
+            let mut packets = Packets::default();
+            packets.udp(client, at(1, 69), b"\0\x01file\0octet\0");
+            packets.udp(server, client, &[&[0, 3, 0, 1], &[0; 512][..]].concat());
+            for _ in 0..3 {
+                packets.udp(client, server, b"\0\x04\0\x01").wait(1000);
+                if resent {
+                    packets.udp(server, client, &[&[0, 3, 0, 1], &[0; 512][..]].concat());
+                }
+            }
+            let course = one(Evidence::collect(packets.log(), &packets.end()).tftp).course;
+            assert_eq!((course.sent, course.acknowledged), (Some(1), Some(1)));
+            assert_eq!((course.is_awaited, course.is_resent), (true, resent));
+        }
+    }
+
+    #[test]
     fn copies_of_a_mirror_port_are_no_waiting() {
         let (client, server) = (at(2, 2000), at(1, 50_000));
         let mut packets = Packets::default();
@@ -119,7 +139,7 @@ mod tests {
         }
         packets.wait(10_000);
         let course = one(Evidence::collect(packets.log(), &packets.end()).tftp).course;
-        assert!(!course.is_awaited);
+        assert!(!course.is_awaited && !course.is_resent);
     }
 
     #[test]

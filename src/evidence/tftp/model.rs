@@ -61,6 +61,8 @@ pub struct TransferCourse {
     pub repeated_acknowledgments: u64,
     /// Whether one of those came long after what it repeats: who gets the blocks waits for more.
     pub is_awaited: bool,
+    /// Whether a block came clearly later than the last new one: who sends them waits for more.
+    pub is_resent: bool,
     /// Highest block sent, from 1 on.
     pub sent: Option<u64>,
     /// Highest block acknowledged; 0 acknowledges the options.

@@ -26,6 +26,7 @@ fn groups_of_the_link() {
     assert_eq!(to("224.0.0.251:5353"), Some("mdns"));
     assert_eq!(to("[ff02::fb]:5353"), Some("mdns"));
     assert_eq!(to("224.0.0.252:5355"), Some("llmnr"));
+    assert_eq!(to("[ff02::1:2]:547"), Some("dhcpv6"));
     assert_eq!(to("239.255.255.250:1900"), Some("ssdp"));
     assert_eq!(to("239.255.255.250:3702"), Some("ws-discovery"));
     assert_eq!(to("224.0.0.2:1985"), Some("hsrp"));

@@ -144,6 +144,34 @@ fn what_was_refused_tells_why() {
 }
 
 #[test]
+fn a_server_that_goes_silent_is_told_from_lost_acknowledgments() {
+    let read = read(5, "a", TransferOutcome::Stalled);
+    let told = |is_resent| {
+        let course = TransferCourse {
+            server_packets: 9,
+            sent: Some(9),
+            acknowledged: Some(9),
+            repeated_acknowledgments: 2,
+            is_awaited: true,
+            is_resent,
+            ..read.course.clone()
+        };
+        let read = Transfer {
+            course,
+            ..read.clone()
+        };
+        transfer_step(&[read]).explanation
+    };
+    let silent = told(false);
+    let wanted = "`a` from 10.0.0.12: block 9 came and no more, although the machine went on \
+                  acknowledging it; usual causes: ";
+    assert!(silent.starts_with(wanted), "{silent}");
+    assert!(silent.contains("stops what the server sends"), "{silent}");
+    let both = told(true);
+    assert!(both.contains("stops what the client sends"), "{both}");
+}
+
+#[test]
 fn only_runs_in_the_time_judged_count() {
     let transfers = [
         read(6, "a", TransferOutcome::Complete),
