@@ -15,6 +15,8 @@ mod policy;
 mod progress;
 #[cfg(feature = "live")]
 mod quantity;
+#[cfg(feature = "live")]
+mod scribe;
 mod shard;
 mod site;
 mod target;
@@ -68,6 +70,10 @@ enum Command {
     Explain(explain::Args),
     Policy(policy::Args),
     Site(site::Args),
+    /// Write the files of `watch`, which starts it
+    #[cfg(feature = "live")]
+    #[command(hide = true)]
+    Scribe,
 }
 
 /// Runs the command line and says how it ended. Prints; never ends the process.
@@ -92,6 +98,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
         Command::Explain(args) => explain::run(args, &terminal),
         Command::Policy(args) => policy::run(args, &terminal),
         Command::Site(args) => site::run(args, &terminal),
+        #[cfg(feature = "live")]
+        Command::Scribe => scribe::run(),
     };
     done.unwrap_or_else(|failure| {
         failure.print(&terminal);

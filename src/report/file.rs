@@ -5,16 +5,20 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+/// Links that may lead to a file: as many as the kernel follows.
+const MAX_LINKS: usize = 40;
+
 /// Writes a file through `write`, whole or not at all.
 ///
-/// A path that is there and is no regular file (a pipe, `/dev/stdout`) is written directly.
+/// A path that leads to no regular file (a pipe), or to one that is open already (`/dev/stdout`),
+/// is written directly.
 pub fn replace(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
-    if path.metadata().is_ok_and(|found| !found.is_file()) {
-        return fill(&mut File::options().write(true).open(path)?, write);
-    }
+    let Some(path) = &regular(path)? else {
+        return fill(&mut File::options().append(true).open(path)?, write);
+    };
     let beside = beside(path)?;
     let written = File::create_new(&beside)
         .and_then(|mut file| {
@@ -27,6 +31,33 @@ pub fn replace(
         let _ = fs::remove_file(&beside);
     }
     written
+}
+
+/// The regular file that `path` leads to, or is to be made by it: in its real folder, links
+/// followed. `None` where it is something else, or names a file that is open already.
+pub fn regular(path: &Path) -> io::Result<Option<PathBuf>> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let name = path
+            .file_name()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder.canonicalize()?,
+            _ => Path::new(".").canonicalize()?,
+        };
+        // What /dev/stdout and /dev/fd lead to.
+        if folder.starts_with("/proc") {
+            return Ok(None);
+        }
+        let here = folder.join(name);
+        match fs::symlink_metadata(&here) {
+            Ok(found) if found.is_symlink() => path = folder.join(fs::read_link(&here)?),
+            Ok(found) => return Ok(found.is_file().then_some(here)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(here)),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("too many links"))
 }
 
 fn fill(file: &mut File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
@@ -63,6 +94,31 @@ mod tests {
         assert_eq!(failed.expect_err("fails").to_string(), "no more");
         assert_eq!(fs::read(&path).expect("is there"), b"second");
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn follows_links_and_leaves_open_files_where_they_are() {
+        use std::os::unix::fs::symlink;
+
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("real")).expect("makes it");
+        symlink("real", path("folder")).expect("links");
+        symlink("folder/report.json", path("link")).expect("links");
+        replace(&path("link"), |out| out.write_all(b"first")).expect("writes");
+        assert_eq!(fs::read(path("real/report.json")).expect("there"), b"first");
+        assert!(path("link").is_symlink());
+        symlink("loop", path("loop")).expect("links");
+        assert!(regular(&path("loop")).is_err());
+        assert!(regular(Path::new("/dev/null")).expect("is there").is_none());
+        // A file that is open, by its number.
+        let open = File::create(path("open")).expect("opens");
+        let number = std::os::fd::AsRawFd::as_raw_fd(&open);
+        let by_number = PathBuf::from(format!("/dev/fd/{number}"));
+        replace(&by_number, |out| out.write_all(b"one")).expect("writes");
+        replace(&by_number, |out| out.write_all(b"two")).expect("writes");
+        assert_eq!(fs::read(path("open")).expect("is there"), b"onetwo");
     }
 
     #[test]

@@ -5,3 +5,4 @@ pub mod checklist;
 pub mod confine;
 pub mod events;
 pub mod metrics;
+pub mod scribe;

@@ -13,9 +13,9 @@ mod write;
 use std::collections::BTreeSet;
 
 pub use self::drops::Drops;
+use self::interface::Interface;
 #[cfg(feature = "live")]
 pub use self::write::{Blocks, InterfaceDescription, InterfaceStatistics, Section};
-use self::interface::Interface;
 use super::batch::Gather;
 use super::buffer::MAX_RECORD_BYTES;
 use super::byte_order::{Big, ByteOrder, Little, Order};

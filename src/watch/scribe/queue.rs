@@ -1,0 +1,118 @@
+//! Packets on their way to the disk: what came while the disk was busy goes to it in one piece.
+
+use std::sync::{Condvar, Mutex};
+
+use super::InterfaceCounts;
+use super::client::lock;
+
+/// Bytes that may wait. Beyond that whoever sends waits, and behind it the capture's own buffer.
+const MAX_WAITING: usize = 32 << 20;
+
+/// Blocks that wait to be written.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    blocks: Vec<u8>,
+    counts: Option<Vec<InterfaceCounts>>,
+    ended: bool,
+}
+
+/// What is to be written next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Batch {
+    /// Whole blocks.
+    pub(super) blocks: Vec<u8>,
+    /// What interfaces had counted by then.
+    pub(super) counts: Option<Vec<InterfaceCounts>>,
+}
+
+impl Queue {
+    /// Adds whole blocks; waits while there is no room.
+    pub(super) fn push(&self, blocks: &[u8]) {
+        let full = |waiting: &mut Waiting| {
+            !waiting.blocks.is_empty() && waiting.blocks.len() + blocks.len() > MAX_WAITING
+        };
+        let waiting = lock(&self.waiting);
+        let mut waiting = match self.changed.wait_while(waiting, full) {
+            Ok(waiting) => waiting,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        waiting.blocks.extend_from_slice(blocks);
+        self.changed.notify_all();
+    }
+
+    /// Says what interfaces counted.
+    pub(super) fn count(&self, counts: Vec<InterfaceCounts>) {
+        lock(&self.waiting).counts = Some(counts);
+        self.changed.notify_all();
+    }
+
+    /// Says that nothing follows.
+    pub(super) fn end(&self) {
+        lock(&self.waiting).ended = true;
+        self.changed.notify_all();
+    }
+
+    /// Takes all that waits, and is waited for; `None` at the end. `spare` is room that what
+    /// follows is put into.
+    pub(super) fn take(&self, mut spare: Vec<u8>) -> Option<Batch> {
+        spare.clear();
+        let idle = |waiting: &mut Waiting| {
+            waiting.blocks.is_empty() && waiting.counts.is_none() && !waiting.ended
+        };
+        let waiting = lock(&self.waiting);
+        let mut waiting = match self.changed.wait_while(waiting, idle) {
+            Ok(waiting) => waiting,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        let batch = Batch {
+            blocks: std::mem::replace(&mut waiting.blocks, spare),
+            counts: waiting.counts.take(),
+        };
+        self.changed.notify_all();
+        (!batch.blocks.is_empty() || batch.counts.is_some()).then_some(batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_all_that_waits_at_once_and_then_the_end() {
+        let queue = Queue::default();
+        queue.push(b"one");
+        queue.push(b"two");
+        queue.count(vec![InterfaceCounts::default()]);
+        queue.end();
+        let batch = queue.take(Vec::new()).expect("waits");
+        assert_eq!(batch.blocks, b"onetwo");
+        assert_eq!(batch.counts.map(|counts| counts.len()), Some(1));
+        assert_eq!(queue.take(Vec::new()), None);
+    }
+
+    #[test]
+    fn whoever_sends_waits_until_there_is_room() {
+        let queue = Queue::default();
+        let half = vec![7; MAX_WAITING / 2 + 1];
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..4 {
+                    queue.push(&half);
+                }
+                queue.end();
+            });
+            let mut taken = 0;
+            while let Some(batch) = queue.take(Vec::new()) {
+                assert!(batch.blocks.len() <= MAX_WAITING);
+                taken += batch.blocks.len();
+            }
+            assert_eq!(taken, 4 * half.len());
+        });
+    }
+}

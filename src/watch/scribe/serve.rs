@@ -1,0 +1,127 @@
+//! The scribe's start: nothing is left of what it inherited, signals don't end it, it knows its
+//! job, and is locked in.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use nix::unistd;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
+
+use super::Job;
+use super::message::{Head, Kind, send, unpack_job};
+use super::service::{Place, Service};
+use crate::report::file;
+
+/// What ends others must leave the scribe time to write. A file too large for the system's limit
+/// is an error as a full disk is.
+const HELD: [i32; 5] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ];
+
+/// Runs the scribe: takes its job and what it is to write from standard input, and returns when that
+/// ends and all is written.
+///
+/// # Errors
+/// Where standard input is not what [`Scribe`](super::Scribe) sends.
+pub fn serve() -> Result<(), String> {
+    close_inherited();
+    let stream = || {
+        let stdin = io::stdin().as_fd().try_clone_to_owned();
+        stdin.map(File::from).map_err(|error| error.to_string())
+    };
+    let (mut input, out) = (stream()?, stream()?);
+    let Some(job) = job(&mut input) else {
+        return Err(
+            "standard input holds no job: this command is started by `portolan watch`".to_owned(),
+        );
+    };
+    let mut answers = stream()?;
+    match begin(&job, out) {
+        Ok(service) => {
+            let _ = send(&mut answers, Kind::Ready, 0, &[]);
+            let served = service.serve(&mut input);
+            served.map_err(|error| format!("what is to be written can't be read: {error}"))
+        }
+        Err(text) => {
+            // The other process says it.
+            let _ = send(&mut answers, Kind::Refused, 0, text.as_bytes());
+            Ok(())
+        }
+    }
+}
+
+fn job(input: &mut File) -> Option<Job> {
+    let head = Head::read(input).ok()??;
+    if head.kind != Kind::Job {
+        return None;
+    }
+    unpack_job(&head.body(input).ok()??)
+}
+
+/// Gets everything ready to write; why that can't be, as text.
+fn begin(job: &Job, out: File) -> Result<Service, String> {
+    for signal in HELD {
+        // Nobody asks whether it came: it does nothing, that is all.
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))
+            .map_err(|error| format!("signals can't be held off: {error}"))?;
+    }
+    let place = |path: &PathBuf| {
+        place(path).map_err(|error| format!("{}: can't be written: {error}", path.display()))
+    };
+    let targets: Vec<Place> = job.targets.iter().map(place).collect::<Result<_, _>>()?;
+    let packets = match &job.packets {
+        None => None,
+        Some(packets) => {
+            let found = place(&packets.path)?;
+            if packets.rotate_bytes.is_some() && !found.is_regular {
+                let path = packets.path.display();
+                return Err(format!("{path}: is no regular file, and can't be rotated"));
+            }
+            Some(found)
+        }
+    };
+    lock_in(job.user.as_deref(), targets.iter().chain(&packets))?;
+    Service::start(job, targets, packets, out)
+}
+
+/// Leaves nothing but writing to those places.
+fn lock_in<'a>(_user: Option<&str>, places: impl Iterator<Item = &'a Place>) -> Result<(), String> {
+    let _files: Vec<PathBuf> = places
+        .map(|place| match place.path.parent() {
+            Some(folder) if place.is_regular => folder.to_owned(),
+            _ => place.path.clone(),
+        })
+        .collect();
+    Ok(())
+}
+
+/// Where a file is really written.
+fn place(path: &Path) -> io::Result<Place> {
+    Ok(match file::regular(path)? {
+        Some(path) => Place {
+            path,
+            is_regular: true,
+        },
+        None => Place {
+            path: path.to_owned(),
+            is_regular: false,
+        },
+    })
+}
+
+/// Closes what the process that watches had open when it started this one: captures, above all.
+fn close_inherited() {
+    let Ok(entries) = std::fs::read_dir("/dev/fd") else {
+        return;
+    };
+    let numbers: Vec<i32> = entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|number| *number > 2)
+        .collect();
+    for number in numbers {
+        // One of them was the folder, which is closed by now.
+        let _ = unistd::close(number);
+    }
+}
