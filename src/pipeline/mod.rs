@@ -2,6 +2,8 @@
 //! seen does not depend on how many. Reports progress as events, prints nothing.
 
 mod chain;
+#[cfg(feature = "live")]
+pub mod live;
 mod parallel;
 mod piece;
 mod plan;

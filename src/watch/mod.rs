@@ -5,4 +5,9 @@ pub mod checklist;
 pub mod confine;
 pub mod events;
 pub mod metrics;
+mod run;
 pub mod scribe;
+mod signals;
+
+pub use run::{Audience, Look, Settings, Watched, now, run};
+pub use signals::Signals;

@@ -1,0 +1,155 @@
+//! `portolan watch`: interfaces and a site in; events while it runs, and a report at the end.
+
+mod args;
+mod audience;
+mod files;
+mod interfaces;
+
+pub use args::Args;
+
+use self::audience::Listeners;
+use self::files::Written;
+use super::errors::Failure;
+use super::outcome::Outcome;
+use super::terminal::Terminal;
+use super::{input, target};
+use crate::capture::live::{LiveCapture, LiveOptions, OpenError};
+use crate::config::nearest;
+use crate::pipeline;
+use crate::pipeline::live::{Live, LiveInput};
+use crate::report::{Report, escape};
+use crate::site::LoadedSite;
+use crate::watch::confine::{self, Files, Plan, User};
+use crate::watch::{self, Settings, Signals};
+
+pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Outcome, Failure> {
+    if args.list_interfaces {
+        return interfaces::list(terminal);
+    }
+    check(args)?;
+    let site = input::site(&args.site, terminal)?.ok_or_else(|| {
+        Failure::with_help(
+            "no site file: nothing says which host is what, and what is required",
+            "name one with --site, or put portolan.toml into this folder",
+        )
+    })?;
+    let captures = open(args)?;
+    let threads = pipeline::all_cores();
+    let written = Written::begin(args, &captures)?;
+    let signals = Signals::watch().map_err(Failure::new)?;
+    lock_in(args, terminal)?;
+    let input = LiveInput {
+        max_flows: args.max_flows,
+        packets: args.ends.packets,
+        tap: written.tap(),
+    };
+    let live = Live::start(captures, &input).map_err(Failure::new)?;
+    let settings = Settings {
+        until_satisfied: args.ends.until_satisfied.then_some(args.ends.settle),
+        duration: args.ends.duration,
+        interval: args.files.interval,
+        idle: args.idle,
+        strictness: args.judge.strictness(),
+        threads,
+    };
+    watched(args, terminal, &site, live, &settings, &signals, written)
+}
+
+/// Watches to the end, and reports.
+fn watched(
+    args: &Args,
+    terminal: &Terminal,
+    site: &LoadedSite,
+    live: Live,
+    settings: &Settings,
+    signals: &Signals,
+    written: Written,
+) -> Result<Outcome, Failure> {
+    let mut listeners = Listeners::new(args, terminal, &written);
+    let watched = watch::run(live, site, settings, signals, &mut listeners);
+    listeners.end(&watched);
+    input::tell_problems(&watched.audit.captures, terminal);
+    let report = Report::new(&watched.audit);
+    let printed = args.judge.print(&report, terminal);
+    let problems = written.finish(&watched.moment);
+    for problem in &problems {
+        terminal.error(&problem.to_string());
+    }
+    printed?;
+    let outcome = args.judge.outcome(&watched.audit);
+    Ok(match problems.is_empty() {
+        true => outcome,
+        false => Outcome::Incomplete,
+    })
+}
+
+/// Finds out before anything is opened what can't be written at the end.
+fn check(args: &Args) -> Result<(), Failure> {
+    let inputs: Vec<_> = args.site.path().into_iter().collect();
+    args.judge.check(&inputs)?;
+    let files = [
+        (&args.files.write, "capture"),
+        (&args.files.metrics, "metrics file"),
+    ];
+    for (path, what) in files {
+        if let Some(path) = path {
+            target::check(path, what, &inputs)?;
+        }
+    }
+    Ok(())
+}
+
+/// Opens every interface once.
+fn open(args: &Args) -> Result<Vec<LiveCapture>, Failure> {
+    let asked = &args.capture;
+    let default = LiveOptions::default();
+    let options = LiveOptions {
+        snaplen: asked.snaplen.unwrap_or(default.snaplen),
+        promiscuous: !asked.no_promiscuous,
+        buffer_bytes: asked
+            .buffer_size
+            .map_or(default.buffer_bytes, |mib| (mib as usize) << 20),
+        filter: asked.filter.clone(),
+    };
+    let mut names: Vec<&str> = Vec::new();
+    for name in &args.interface {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let captures = names
+        .into_iter()
+        .map(|name| LiveCapture::open(name, &options));
+    captures.collect::<Result<_, _>>().map_err(refused)
+}
+
+/// What to do about an interface that can't be opened.
+fn refused(error: OpenError) -> Failure {
+    let help = match &error {
+        OpenError::Permission { .. } => Some(confine::advice()),
+        OpenError::NoSuchInterface { name, existing } => {
+            let known = existing.iter().map(String::as_str);
+            nearest(name, known).map(|nearest| format!("there is {}", escape::line(nearest)))
+        }
+        _ => None,
+    };
+    match help {
+        Some(help) => Failure::with_help(error, help),
+        None => Failure::new(error),
+    }
+}
+
+/// Gives up what is no longer needed, and says what holds.
+fn lock_in(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
+    let user =
+        User::to_go_on_as(args.user.as_deref(), files::are_wanted(args)).map_err(Failure::new)?;
+    let plan = Plan {
+        user,
+        files: Files::None,
+    };
+    let held = confine::lock_in(&plan).map_err(Failure::new)?;
+    if !args.no_progress {
+        terminal.note(&held.to_string());
+    }
+    Ok(())
+}
