@@ -11,7 +11,7 @@ use super::target;
 use super::terminal::Terminal;
 use crate::evidence::Evidence;
 use crate::observation::Observation;
-use crate::report::{Page, Report, file};
+use crate::report::{Format, Page, Report, file};
 use crate::site::LoadedSite;
 use crate::verdict::{Audit, Strictness, audit};
 
@@ -91,6 +91,16 @@ impl JudgeArgs {
     /// Where reports go besides standard output.
     pub fn files(&self) -> &[ReportFile] {
         &self.report.report
+    }
+
+    /// The format of standard output.
+    pub fn format(&self) -> &'static Format {
+        self.report.format
+    }
+
+    /// Whether nothing is wanted on standard output.
+    pub fn is_quiet(&self) -> bool {
+        self.report.quiet
     }
 
     /// Writes a report as it goes to one of the files.

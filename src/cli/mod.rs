@@ -21,6 +21,8 @@ mod shard;
 mod site;
 mod target;
 mod terminal;
+#[cfg(feature = "live")]
+mod watch;
 
 use std::ffi::OsString;
 
@@ -64,6 +66,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Audit(audit::Args),
+    #[cfg(feature = "live")]
+    Watch(Box<watch::Args>),
     Flows(flows::Args),
     Shard(shard::Args),
     Merge(merge::Args),
@@ -92,6 +96,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     let terminal = Terminal::new(cli.color);
     let done = match &cli.command {
         Command::Audit(args) => audit::run(args, &terminal),
+        #[cfg(feature = "live")]
+        Command::Watch(args) => watch::run(args, &terminal),
         Command::Flows(args) => flows::run(args, &terminal),
         Command::Shard(args) => shard::run(args, &terminal),
         Command::Merge(args) => merge::run(args, &terminal),

@@ -79,6 +79,11 @@ impl Terminal {
         self.say(WARNING, "warning", message);
     }
 
+    /// Says what is so.
+    pub fn note(&self, message: &str) {
+        self.say(HELP, "note", message);
+    }
+
     /// Says what to do.
     pub fn help(&self, message: &str) {
         self.say(HELP, "help", message);
@@ -94,6 +99,11 @@ impl Terminal {
     /// Whether progress may be drawn.
     pub fn shows_progress(&self) -> bool {
         io::stderr().is_terminal()
+    }
+
+    /// Whether standard error is written in colour.
+    pub fn is_error_coloured(&self) -> bool {
+        self.error_colour
     }
 
     fn say(&self, style: Style, label: &str, message: &str) {

@@ -1,6 +1,6 @@
 //! Who is told what happens: the reader of standard output, the one at the terminal, and files.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use super::Args;
@@ -8,8 +8,9 @@ use super::files::Written;
 use crate::cli::terminal::Terminal;
 use crate::net::Timestamp;
 use crate::verdict::Audit;
-use crate::watch::events::{Event, Moment, line};
-use crate::watch::{Audience, Watched, now};
+use crate::watch::checklist::Checklist;
+use crate::watch::events::{Event, line};
+use crate::watch::{Audience, Look, Watched, now};
 
 /// How often the file of metrics is renewed: collectors come every fifteen seconds or so.
 const METRICS_TIME: Duration = Duration::from_secs(2);
@@ -21,24 +22,57 @@ pub struct Listeners<'a> {
     written: &'a Written,
     /// Whether standard output takes events.
     tells_json: bool,
-    /// Whether standard error takes lines.
-    tells_lines: bool,
+    /// What standard error shows.
+    shows: Shows,
     started: Timestamp,
     measured: Option<Duration>,
+}
+
+/// What standard error shows.
+enum Shows {
+    Nothing,
+    /// A line for each event.
+    Lines,
+    Checklist(Checklist),
+}
+
+impl Shows {
+    fn new(args: &Args, terminal: &Terminal, tells_json: bool) -> Self {
+        // Both on one terminal would write over each other.
+        let is_free = !(tells_json && io::stdout().is_terminal());
+        if args.no_progress {
+            Self::Nothing
+        } else if terminal.shows_progress() && is_free {
+            Self::Checklist(Checklist::new(terminal.is_error_coloured()))
+        } else if tells_json {
+            Self::Nothing
+        } else {
+            Self::Lines
+        }
+    }
 }
 
 impl<'a> Listeners<'a> {
     /// Looks who is there.
     pub fn new(args: &'a Args, terminal: &'a Terminal, written: &'a Written) -> Self {
-        let tells_json = args.judge.format().name == "jsonl";
+        let tells_json = args.judge.format().name == "jsonl" && !args.judge.is_quiet();
         Self {
             args,
             terminal,
             written,
-            tells_json: tells_json && !args.judge.is_quiet(),
-            tells_lines: !tells_json && !args.no_progress,
+            tells_json,
+            shows: Shows::new(args, terminal, tells_json),
             started: now(),
             measured: None,
+        }
+    }
+
+    fn tell_problems(&mut self) {
+        for problem in self.written.problems() {
+            if let Shows::Checklist(checklist) = &mut self.shows {
+                checklist.clear();
+            }
+            self.terminal.error(&problem.to_string());
         }
     }
 
@@ -51,27 +85,36 @@ impl<'a> Listeners<'a> {
 }
 
 impl Audience for Listeners<'_> {
-    fn tell(&mut self, events: &[Event], audit: &Audit, moment: &Moment) -> bool {
-        for problem in self.written.problems() {
-            self.terminal.error(&problem.to_string());
-        }
+    fn tell(&mut self, look: &Look<'_>) -> bool {
+        let moment = look.moment;
+        self.tell_problems();
         self.written.counts(moment);
         let since = self.measured.map(|last| moment.since_start - last);
         if since.is_none_or(|since| since >= METRICS_TIME) {
             self.measured = Some(moment.since_start);
-            self.written.metrics(self.args, audit, moment, self.started);
+            self.written
+                .metrics(self.args, look.audit, moment, self.started);
         }
-        if self.tells_lines {
-            let mut out = io::stderr().lock();
-            for event in events {
-                let _ = writeln!(out, "{}", line(event));
+        match &mut self.shows {
+            Shows::Nothing => {}
+            Shows::Lines => lines(look.events),
+            Shows::Checklist(checklist) => {
+                checklist.draw(look.audit, moment, look.teller, look.ends);
             }
         }
-        !self.tells_json || json(events).is_ok()
+        !self.tells_json || json(look.events).is_ok()
     }
 
     fn interim(&mut self, audit: &Audit) {
         self.written.reports(self.args, audit);
+    }
+}
+
+/// Writes events on standard error. Nobody is left to be told where that is closed.
+fn lines(events: &[Event]) {
+    let mut out = io::stderr().lock();
+    for event in events {
+        let _ = writeln!(out, "{}", line(event));
     }
 }
 
