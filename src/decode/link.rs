@@ -8,7 +8,7 @@ use super::{LinkProtocol, NoPacket, Take, Undecoded};
 use crate::capture::{Frame, LinkType};
 
 /// Link types that are decoded (<https://www.tcpdump.org/linktypes.html>).
-pub(super) const LINK_TYPES: [LinkType; 9] = [
+pub(super) const LINK_TYPES: [LinkType; 10] = [
     LinkType(0),   // NULL
     LinkType(1),   // ETHERNET
     LinkType(12),  // RAW as written by some systems
@@ -18,6 +18,7 @@ pub(super) const LINK_TYPES: [LinkType; 9] = [
     LinkType(113), // LINUX_SLL
     LinkType(228), // IPV4
     LinkType(229), // IPV6
+    LinkType(276), // LINUX_SLL2
 ];
 
 /// Tags in a row. Two are usual (802.1ad); each takes four bytes, so this only bounds nonsense.
@@ -70,6 +71,7 @@ fn other_link(link_type: LinkType, data: &[u8]) -> Result<Place, NoPacket> {
         0 | 108 => loopback(data),
         12 | 14 | 101 | 228 | 229 => Ok(Place::at(0)),
         113 => linux_cooked(data),
+        276 => linux_cooked_2(data),
         _ => Err(Undecoded::LinkType.into()),
     }
 }
@@ -85,15 +87,38 @@ fn ethernet(data: &[u8]) -> Result<Place, NoPacket> {
     }
 }
 
-/// Linux cooked capture v1. Read by hand: etherparse refuses hardware types other than five, and
-/// loopback (772) and tunnels (65534) are common.
+/// Linux cooked capture, version 1. Read by hand: etherparse refuses hardware types other than five,
+/// and loopback (772) and tunnels (65534) are common.
 fn linux_cooked(data: &[u8]) -> Result<Place, NoPacket> {
     const HEADER_LENGTH: usize = 16;
     let header = data.get(..HEADER_LENGTH).ok_or(Undecoded::LinkHeaderCut)?;
+    let (hardware, protocol) = ([header[2], header[3]], [header[14], header[15]]);
+    cooked(data, HEADER_LENGTH, hardware, protocol)
+}
+
+/// Linux cooked capture, version 2. The number of the interface in it is passed over.
+fn linux_cooked_2(data: &[u8]) -> Result<Place, NoPacket> {
+    const HEADER_LENGTH: usize = 20;
+    let header = data.get(..HEADER_LENGTH).ok_or(Undecoded::LinkHeaderCut)?;
+    let (protocol, hardware) = ([header[0], header[1]], [header[8], header[9]]);
+    cooked(data, HEADER_LENGTH, hardware, protocol)
+}
+
+/// What follows a cooked header, by the hardware type (ARPHRD) and the protocol in it.
+fn cooked(
+    data: &[u8],
+    length: usize,
+    hardware: [u8; 2],
+    protocol: [u8; 2],
+) -> Result<Place, NoPacket> {
+    // Where the hardware is a Netlink monitor, Frame Relay or a radio, the protocol is no EtherType.
+    if matches!(u16::from_be_bytes(hardware), 770 | 803 | 824) {
+        return Err(Undecoded::LinkType.into());
+    }
     // Below the EtherTypes, 4 stands for an LLC frame, 1 for raw 802.3 (IPX).
-    match u16::from_be_bytes([header[14], header[15]]) {
-        4 => llc(data, Place::at(HEADER_LENGTH)),
-        kind => ether_type(kind, data, HEADER_LENGTH),
+    match u16::from_be_bytes(protocol) {
+        4 => llc(data, Place::at(length)),
+        kind => ether_type(kind, data, length),
     }
 }
 
@@ -228,12 +253,36 @@ mod tests {
     }
 
     #[test]
+    fn cooked_version_2() {
+        // EtherType, interface 3, hardware type 1 (Ethernet), to us, an address of six bytes.
+        let mut cooked = [8, 0, 0, 0, 0, 0, 0, 3, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0u8];
+        assert_eq!(decoded(276, &after(&cooked)).unwrap(), "10.0.0.2 vlan None");
+        assert_eq!(decoded(276, &cooked[..19]), Err(Undecoded::LinkHeaderCut));
+        cooked[..2].copy_from_slice(&[0x81, 0]);
+        let tagged = [&cooked[..], &[0, 7, 8, 0]].concat();
+        assert_eq!(
+            decoded(276, &after(&tagged)).unwrap(),
+            "10.0.0.2 vlan Some(7)"
+        );
+        cooked[..2].copy_from_slice(&[0, 4]);
+        let llc = [&cooked[..], &[0x42, 0x42, 3]].concat();
+        assert_eq!(decoded(276, &llc).unwrap(), "Llc(66)");
+        // A radio, whose headers follow.
+        cooked[8..10].copy_from_slice(&803u16.to_be_bytes());
+        assert_eq!(decoded(276, &after(&cooked)), Err(Undecoded::LinkType));
+    }
+
+    #[test]
     fn cooked_raw_and_loopback() {
         // Packet type 0, hardware type 772 (loopback), address length 6.
         let mut cooked = [0u8; 16];
         cooked[2..4].copy_from_slice(&772u16.to_be_bytes());
         cooked[14..16].copy_from_slice(&[8, 0]);
         assert_eq!(decoded(113, &after(&cooked)).unwrap(), "10.0.0.2 vlan None");
+        assert_eq!(decoded(113, &cooked[..15]), Err(Undecoded::LinkHeaderCut));
+        // Netlink, of which protocol 0x0800 is none.
+        cooked[2..4].copy_from_slice(&824u16.to_be_bytes());
+        assert_eq!(decoded(113, &after(&cooked)), Err(Undecoded::LinkType));
         for raw in [12, 14, 101, 228] {
             assert_eq!(decoded(raw, &IPV4).unwrap(), "10.0.0.2 vlan None");
         }

@@ -21,13 +21,14 @@ const NOT_REMOVED: [(&str, &str); 2] =
     [("mpls", "MPLS label stacks"), ("pppoes", "PPPoE sessions")];
 
 /// Links that are decoded, by tshark's number.
-const DECODED_LINKS: [(u16, &str); 6] = [
+const DECODED_LINKS: [(u16, &str); 7] = [
     (1, "Ethernet"),
     (7, "raw IP"),
     (15, "BSD loopback"),
     (25, "Linux cooked, version 1"),
     (129, "raw IPv4"),
     (130, "raw IPv6"),
+    (210, "Linux cooked, version 2"),
 ];
 
 /// Captures in which the two see different things: what the one line of difference says, and why

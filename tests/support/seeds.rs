@@ -149,6 +149,7 @@ fn decode() -> Seeds {
     const ETHERNET: u8 = 1;
     const RAW: u8 = 4;
     const COOKED: u8 = 6;
+    const COOKED_2: u8 = 9;
     let chosen = |link: u8, frame: &[u8]| [&[link], frame].concat();
     let (v4, v6) = (at("10.1.0.1:5000"), at("[2001:db8::1]:5000"));
     let (to_v4, to_v6) = (at("10.0.0.1:443"), at("[2001:db8::2]:69"));
@@ -200,6 +201,10 @@ fn decode() -> Seeds {
         (
             "icmp-error",
             chosen(COOKED, &Link::Cooked.frame(&unreachable)),
+        ),
+        (
+            "tcp-cooked-2",
+            chosen(COOKED_2, &Link::Cooked2.frame(&opening)),
         ),
         ("icmpv6-echo", chosen(NULL, &Link::Null.frame(&echo))),
     ]

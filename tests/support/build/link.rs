@@ -23,6 +23,8 @@ pub enum Link {
     Vlan(Vec<u16>),
     /// Linux cooked capture, version 1.
     Cooked,
+    /// Linux cooked capture, version 2, of interface 1.
+    Cooked2,
     RawIp,
     /// BSD loopback, in the byte order of a little-endian host.
     Null,
@@ -34,6 +36,7 @@ impl Link {
         match self {
             Self::Ethernet | Self::Vlan(_) => 1,
             Self::Cooked => 113,
+            Self::Cooked2 => 276,
             Self::RawIp => 101,
             Self::Null => 0,
         }
@@ -52,6 +55,15 @@ impl Link {
                 frame.extend(mac(source));
                 frame.extend([0, 0]);
                 frame.extend(ether_type.to_be_bytes());
+                frame.extend(packet);
+                frame
+            }
+            Self::Cooked2 => {
+                // The interface, ARPHRD_ETHER, type "to us", and an address as above.
+                let mut frame = ether_type.to_be_bytes().to_vec();
+                frame.extend([0, 0, 0, 0, 0, 1, 0, 1, 0, 6]);
+                frame.extend(mac(source));
+                frame.extend([0, 0]);
                 frame.extend(packet);
                 frame
             }
