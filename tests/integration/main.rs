@@ -30,6 +30,8 @@ mod policy_documents;
 mod readme;
 mod rpc_witness;
 mod scenarios;
+#[cfg(feature = "live")]
+mod scribe;
 mod shard;
 mod site_check;
 mod slices;

@@ -27,7 +27,7 @@ pub struct Scribe {
     gone: AtomicBool,
     /// What is still to be told, of this side.
     own_problems: Mutex<Vec<ScribeProblem>>,
-    child: Child,
+    child: Mutex<Child>,
     targets: Vec<PathBuf>,
     packets: Option<PathBuf>,
 }
@@ -64,7 +64,7 @@ impl Scribe {
                     input: Mutex::new(Some(ours)),
                     gone: AtomicBool::new(false),
                     own_problems: Mutex::default(),
-                    child,
+                    child: Mutex::new(child),
                     targets: job.targets.clone(),
                     packets: job.packets.as_ref().map(|packets| packets.path.clone()),
                 });
@@ -79,6 +79,11 @@ impl Scribe {
             Some(text) => ScribeError::Refused(text),
             None => ScribeError::Ended(status.to_string()),
         })
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        lock(&self.child).id()
     }
 
     /// Replaces a target as a whole. A content that was not written when the next one comes is
@@ -128,9 +133,9 @@ impl Scribe {
         problems
     }
 
-    /// Says the last counts, and waits until everything is on disk. What is not there, and what
-    /// was not told yet of this.
-    pub fn finish(mut self, counts: &[InterfaceCounts]) -> Vec<ScribeProblem> {
+    /// Says the last counts, and waits until everything is on disk; what is not. What is given
+    /// afterwards is not written.
+    pub fn finish(&self, counts: &[InterfaceCounts]) -> Vec<ScribeProblem> {
         if self.packets.is_some() {
             self.statistics(counts);
         }
@@ -201,11 +206,11 @@ impl Scribe {
         }
     }
 
-    fn wait(&mut self) {
+    fn wait(&self) {
         *lock(&self.out) = None;
         *lock(&self.input) = None;
         // It has been started, and nobody else waits for it.
-        let _ = self.child.wait();
+        let _ = lock(&self.child).wait();
     }
 }
 

@@ -15,6 +15,7 @@ use super::Job;
 use super::message::{Head, Kind, send, unpack_job};
 use super::service::{Place, Service};
 use crate::report::file;
+use crate::watch::confine::{self, Files, Plan, User};
 
 /// What ends others must leave the scribe time to write. A file too large for the system's limit
 /// is an error as a full disk is.
@@ -82,19 +83,33 @@ fn begin(job: &Job, out: File) -> Result<Service, String> {
             Some(found)
         }
     };
-    lock_in(job.user.as_deref(), targets.iter().chain(&packets))?;
+    let rotates = job
+        .packets
+        .as_ref()
+        .is_some_and(|it| it.rotate_bytes.is_some());
+    let mut files: Vec<PathBuf> = targets.iter().map(folder).collect();
+    files.extend(packets.iter().map(|place| match rotates {
+        // What is there is written into.
+        false if place.path.exists() => place.path.clone(),
+        _ => folder(place),
+    }));
+    let user = User::to_go_on_as(job.user.as_deref(), true);
+    user.and_then(|user| {
+        confine::lock_in(&Plan {
+            user,
+            files: Files::Folders(&files),
+        })
+    })
+    .map_err(|error| error.to_string())?;
     Service::start(job, targets, packets, out)
 }
 
-/// Leaves nothing but writing to those places.
-fn lock_in<'a>(_user: Option<&str>, places: impl Iterator<Item = &'a Place>) -> Result<(), String> {
-    let _files: Vec<PathBuf> = places
-        .map(|place| match place.path.parent() {
-            Some(folder) if place.is_regular => folder.to_owned(),
-            _ => place.path.clone(),
-        })
-        .collect();
-    Ok(())
+/// What must be left open to write there: files are made beside a regular one.
+fn folder(place: &Place) -> PathBuf {
+    match place.path.parent() {
+        Some(folder) if place.is_regular => folder.to_owned(),
+        _ => place.path.clone(),
+    }
 }
 
 /// Where a file is really written.
