@@ -38,4 +38,6 @@ mod slices;
 mod tftp_truth;
 mod threads;
 mod verdict;
+#[cfg(feature = "live")]
+mod watch;
 mod witness;

@@ -33,6 +33,13 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Outcome, Failure> 
             "name one with --site, or put portolan.toml into this folder",
         )
     })?;
+    let wanted = &site.site.require;
+    if args.ends.until_satisfied && wanted.scenarios.is_empty() && wanted.rules.is_empty() {
+        return Err(Failure::with_help(
+            "--until-satisfied: the site requires nothing, so nothing can satisfy it",
+            "name scenarios or rules in [require] of the site file, or use --duration",
+        ));
+    }
     let captures = open(args)?;
     let threads = pipeline::all_cores();
     let written = Written::begin(args, &captures)?;
@@ -43,7 +50,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Outcome, Failure> 
         packets: args.ends.packets,
         tap: written.tap(),
     };
-    let live = Live::start(captures, &input).map_err(Failure::new)?;
+    let live = Live::start(captures, input).map_err(Failure::new)?;
     let settings = Settings {
         until_satisfied: args.ends.until_satisfied.then_some(args.ends.settle),
         duration: args.ends.duration,

@@ -100,11 +100,11 @@ pub struct Live {
 }
 
 impl Live {
-    /// Starts to read `captures`.
+    /// Starts to read `captures`. Who keeps the packets is held by its threads alone.
     ///
     /// # Errors
     /// Where the system has no pipe or thread left.
-    pub fn start(captures: Vec<LiveCapture>, input: &LiveInput) -> io::Result<Self> {
+    pub fn start(captures: Vec<LiveCapture>, input: LiveInput) -> io::Result<Self> {
         let (woken, wake) = io::pipe()?;
         let (sender, told) = mpsc::channel();
         let shared = Shared {
@@ -125,7 +125,7 @@ impl Live {
         for (number, capture) in captures.into_iter().enumerate() {
             let name = capture.name().to_owned();
             let part = begin(&name, input.max_flows);
-            let gatherer = Gatherer::new(number, capture, input, &shared);
+            let gatherer = Gatherer::new(number, capture, &input, &shared);
             let lies_there = Arc::clone(&gatherer.lies_there);
             let thread = thread::Builder::new().name(format!("capture-{number}"));
             live.interfaces.push(LiveInterface {
@@ -147,8 +147,7 @@ impl Live {
     pub fn take_next(&mut self, most: Duration) -> bool {
         let told = match self.told.recv_timeout(most) {
             Ok(told) => told,
-            Err(RecvTimeoutError::Disconnected) => return false,
-            Err(RecvTimeoutError::Timeout) => {
+            Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
                 self.join_ended();
                 return false;
             }

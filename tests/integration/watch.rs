@@ -1,0 +1,69 @@
+//! `portolan watch` before anything is captured: what it refuses, and what it says then.
+
+use super::command::{Run, portolan, portolan_in};
+
+/// A refusal leaves nothing on standard output, and status 2.
+fn refused(run: &Run, wanted: &[&str]) {
+    assert_eq!((run.status, run.out.as_str()), (2, ""), "{}", run.err);
+    for words in wanted {
+        assert!(run.err.contains(words), "`{words}` is not in:\n{}", run.err);
+    }
+}
+
+#[test]
+fn asks_for_an_interface_and_a_site() {
+    refused(&portolan(["watch"]), &["--interface <IFACE>"]);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = portolan_in(folder.path(), ["watch", "-i", "lo"]);
+    refused(&run, &["error: no site file", "help: name one with --site"]);
+}
+
+#[test]
+fn does_not_wait_for_what_nobody_requires() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let site = "version = 1\nname = \"open\"\n[roles]\nclient = [\"10.0.0.0/8\"]\n";
+    std::fs::write(folder.path().join("portolan.toml"), site).expect("writes");
+    let run = portolan_in(folder.path(), ["watch", "-i", "lo", "--until-satisfied"]);
+    refused(&run, &["the site requires nothing", "[require]"]);
+}
+
+#[test]
+fn says_how_times_and_sizes_are_written() {
+    for (option, value, wanted) in [
+        ("--duration", "soon", "write a duration as 90s, 3m, 1h30m"),
+        ("--settle", "0", "more than nothing"),
+        ("--packets", "0", "0 is not in"),
+        ("--max-flows", "0", "at least 1"),
+        ("--snaplen", "10", "10 is not in"),
+    ] {
+        let run = portolan(["watch", "--site", "lab.toml", "-i", "lo", option, value]);
+        refused(&run, &[option, wanted]);
+    }
+}
+
+#[test]
+fn options_that_belong_together_are_asked_for() {
+    let watch = ["watch", "--site", "lab.toml", "-i", "lo"];
+    for (options, missing) in [
+        (&["--interval", "1m"][..], "--report"),
+        (&["--rotate", "1G"][..], "--write"),
+        (&["--write", "x.pcapng", "--keep", "3"][..], "--rotate"),
+    ] {
+        refused(&portolan(watch.iter().chain(options)), &[missing]);
+    }
+}
+
+#[test]
+fn finds_out_first_what_can_not_be_written() {
+    let watch = ["watch", "--site", "lab.toml", "-i", "lo"];
+    for (option, value) in [
+        ("--write", "missing/x.pcapng"),
+        ("--metrics", "missing/x.prom"),
+        ("--report", "json=missing/x.json"),
+    ] {
+        let run = portolan(watch.iter().chain(&[option, value]));
+        refused(&run, &["can't be written", "make the folder missing first"]);
+    }
+    let run = portolan(watch.iter().chain(&["--write", "lab.toml"]));
+    refused(&run, &["would replace an input"]);
+}
