@@ -1,12 +1,14 @@
-//! In a steady state no packet costs an allocation. A test binary of its own, with one test, as
-//! every allocation of the process is counted.
+//! In a steady state no packet costs an allocation, and a capture that goes on for ever takes no
+//! more and more memory. A test binary of its own, with one test, as every allocation of the process
+//! is counted.
 
 #[path = "support/mod.rs"]
 mod support;
 
 use std::alloc::System;
+use std::time::Duration;
 
-use portolan::capture::{Batch, Reader};
+use portolan::capture::{Batch, Frame, LinkType, Reader};
 use portolan::net::Timestamp;
 use portolan::observation::{Part, Piece, Window};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -21,6 +23,89 @@ const PACKETS: u64 = 100_000;
 const MOST_ALLOCATIONS: usize = 16;
 
 #[test]
+fn memory_is_as_bounded_as_it_is_said_to_be() {
+    a_steady_state_allocates_nothing_per_packet();
+    a_capture_without_end_takes_no_more_and_more_memory();
+}
+
+/// Flows that begin, each with a packet of its own; so many in a second.
+const FLOWS: u32 = 4_000_000;
+const FLOWS_PER_SECOND: u32 = 1_000;
+
+/// Memory grows with the flows of a minute, and the pairs of hosts.
+fn a_capture_without_end_takes_no_more_and_more_memory() {
+    const MOST_MORE: usize = 1 << 20;
+    const MOST: usize = 32 << 20;
+    let before = ALLOCATOR.stats();
+    let taken = || {
+        let change = ALLOCATOR.stats() - before;
+        change
+            .bytes_allocated
+            .wrapping_sub(change.bytes_deallocated)
+    };
+    let mut collector = live();
+    let mut whole = Part::default();
+    let mut at_half = 0;
+    for flow in 0..FLOWS {
+        let time = Timestamp(
+            1_700_000_000_000_000_000
+                + i64::from(flow) * 1_000_000_000 / i64::from(FLOWS_PER_SECOND),
+        );
+        let packet = syn(flow);
+        collector.add_one(&Frame {
+            number: u64::from(flow) + 1,
+            time,
+            link_type: LinkType(101),
+            wire_length: packet.len() as u32,
+            data: &packet,
+        });
+        if flow % 250 == 249 {
+            whole.append(collector.take_slice());
+        }
+        if flow % 10_000 == 9_999 {
+            whole.retire(time, Duration::from_secs(60), &|_| false);
+        }
+        if flow == FLOWS / 4 * 3 {
+            at_half = taken();
+        }
+    }
+    let at_end = taken();
+    assert_eq!(whole.packets(), u64::from(FLOWS));
+    assert!(
+        at_end < at_half + MOST_MORE,
+        "{at_half}, then {at_end} bytes"
+    );
+    assert!(at_end < MOST, "{at_end} bytes");
+}
+
+fn live() -> Part {
+    let piece = Piece {
+        source: "eth0".to_owned(),
+        format: None,
+        compression: None,
+        first: Timestamp::MAX,
+        offset: 0,
+    };
+    Part::new(piece, Window::default(), usize::MAX)
+}
+
+/// A SYN without link layer, of another flow each: 100 clients, 4 servers, and port by port.
+fn syn(flow: u32) -> [u8; 40] {
+    let mut packet = [0; 40];
+    packet[0] = 0x45;
+    packet[3] = 40;
+    packet[8] = 64;
+    packet[9] = 6;
+    packet[12..16].copy_from_slice(&[10, 1, 0, (flow % 100) as u8]);
+    packet[16..20].copy_from_slice(&[10, 0, 0, (flow / 100 % 4) as u8]);
+    let port = 1024 + (flow / 400 % 60_000) as u16;
+    packet[20..22].copy_from_slice(&port.to_be_bytes());
+    packet[22..24].copy_from_slice(&443_u16.to_be_bytes());
+    packet[32] = 0x50;
+    packet[33] = 2;
+    packet
+}
+
 fn a_steady_state_allocates_nothing_per_packet() {
     let site = known_flows(Profile::Site, 500);
     let scan = known_flows(Profile::Scan, PACKETS / 2);

@@ -152,6 +152,13 @@ impl<E: Entry> Partition<E> {
         if (self.length + 1) * 4 > self.slots.len() * 3 {
             self.grow(seed);
         }
+        self.push_entry(entry);
+        occupy(&mut self.slots, hash, self.length as u32);
+    }
+
+    /// Adds a flow to the list that the index leads to.
+    #[inline]
+    fn push_entry(&mut self, entry: E) {
         match self.chunks.last_mut() {
             Some(chunk) if chunk.len() < CHUNK => chunk.push(entry),
             _ => {
@@ -161,7 +168,6 @@ impl<E: Entry> Partition<E> {
             }
         }
         self.length += 1;
-        occupy(&mut self.slots, hash, self.length as u32);
     }
 
     #[cold]
@@ -221,6 +227,45 @@ impl<E: Entry> Partition<E> {
         }
     }
 
+    /// Every flow by number, with its first packet.
+    pub(super) fn firsts(
+        &self,
+        wanted: impl Fn(&E) -> bool,
+    ) -> impl Iterator<Item = (Position, u32)> {
+        let entries = (0..).zip(self.chunks.iter().flatten());
+        let wanted = entries.filter(move |(_, entry)| wanted(entry));
+        wanted.map(|(number, entry)| (entry.record().first().at, number))
+    }
+
+    /// What was seen of the flow of that number.
+    pub(super) fn facts_at(&self, number: u32) -> Option<(FlowKey, FlowFacts<'_>)> {
+        let entry = self.entry(number)?;
+        Some((entry.key().flow_key(), self.facts_of(entry)))
+    }
+
+    /// Takes out the flows that don't stay, and the memory that they took.
+    pub(super) fn retain(&mut self, stays: impl Fn(&E) -> bool, seed: &SeedableRandomState) {
+        let before = std::mem::take(&mut self.length);
+        for mut chunk in std::mem::take(&mut self.chunks) {
+            chunk.retain(|entry| {
+                let stays = stays(entry);
+                if !stays && entry.record().has_apart() {
+                    self.apart.remove(&entry.key().flow_key());
+                }
+                stays
+            });
+            for entry in chunk {
+                self.push_entry(entry);
+            }
+        }
+        if self.length < before {
+            self.apart.shrink_to(2 * self.apart.len());
+            let most = self.length * 4 / 3 + 1;
+            self.slots = vec![0; most.next_power_of_two().max(FIRST_SLOTS)];
+            self.fill_slots(seed);
+        }
+    }
+
     /// Adds what was seen elsewhere of the flow of that number.
     pub(super) fn merge_into(&mut self, number: u32, facts: &FlowFacts<'_>) {
         if let Some(entry) = entry_mut(&mut self.chunks, number) {
@@ -258,6 +303,11 @@ impl<E: Entry> Partition<E> {
                 }
             }
         }
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = FlowKey> {
+        let entries = self.chunks.iter().flatten();
+        entries.map(|entry| entry.key().flow_key())
     }
 
     /// What was seen of every flow.

@@ -268,6 +268,11 @@ impl Record {
         self.flags & APART != 0
     }
 
+    /// Time of the last packet.
+    pub(super) fn last(&self) -> Timestamp {
+        self.last
+    }
+
     pub(super) fn first(&self) -> SidedPosition {
         SidedPosition {
             at: self.first,

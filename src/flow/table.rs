@@ -32,27 +32,29 @@ const WAITING: usize = 64;
 /// flows are read.
 #[derive(Clone)]
 pub struct FlowTable {
-    v4: Family<EntryV4>,
-    v6: Family<EntryV6>,
-    seed: SeedableRandomState,
+    pub(super) v4: Family<EntryV4>,
+    pub(super) v6: Family<EntryV6>,
+    pub(super) seed: SeedableRandomState,
     bound: usize,
     /// The smallest bound by which something was folded, here or in a part.
     folded_at: usize,
-    beyond: Beyond,
+    pub(super) beyond: Beyond,
 }
 
 /// Where flows go that the table has no room for.
 #[derive(Clone)]
-struct Beyond {
+pub(super) struct Beyond {
     /// How many more flows may stand in the table one by one.
     room: usize,
-    folded: Folded,
+    pub(super) folded: Folded,
+    /// How many of the folded flows are there because they were silent, and not for the bound.
+    pub(super) retired: u64,
 }
 
 /// The flows of one address family.
 #[derive(Clone)]
-struct Family<E: Entry> {
-    partitions: Box<[Partition<E>; PARTITIONS]>,
+pub(super) struct Family<E: Entry> {
+    pub(super) partitions: Box<[Partition<E>; PARTITIONS]>,
     waiting: Vec<Waiting<E::Key>>,
 }
 
@@ -66,7 +68,7 @@ struct Waiting<K> {
 /// A flow between two IPv4 addresses: one line of the cache.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct EntryV4 {
+pub(super) struct EntryV4 {
     key: V4,
     record: Record,
 }
@@ -75,7 +77,7 @@ const _: () = assert!(size_of::<EntryV4>() == 64);
 
 /// A flow between two IPv6 addresses.
 #[derive(Clone, Copy)]
-struct EntryV6 {
+pub(super) struct EntryV6 {
     key: V6,
     record: Record,
 }
@@ -157,6 +159,7 @@ impl<E: Entry> Family<E> {
             let number = partition.number_at(slot, &packet.key);
             match number.or_else(|| partition.find(&packet.key, packet.hash)) {
                 Some(number) => partition.add_to(number, &packet.arrival),
+                None if beyond.goes_on(&packet.key, &packet.arrival) => {}
                 None if beyond.take_room(partition.is_full()) => {
                     partition.add_new(&packet.key, packet.hash, &packet.arrival, seed);
                 }
@@ -191,12 +194,12 @@ impl<E: Entry> Family<E> {
 
     /// Adds flows that there is room for.
     fn append(&mut self, next: Self, seed: &SeedableRandomState) {
-        for (mine, theirs) in self.partitions.iter_mut().zip(next.partitions.into_iter()) {
+        for (mine, theirs) in self.partitions.iter_mut().zip(*next.partitions) {
             mine.merge(theirs, seed);
         }
     }
 
-    fn holds(&self, key: &FlowKey, seed: &SeedableRandomState) -> bool {
+    pub(super) fn holds(&self, key: &FlowKey, seed: &SeedableRandomState) -> bool {
         E::Key::compact(key).is_some_and(|key| {
             let hash = key.hash(seed);
             self.partitions[partition(hash)].find(&key, hash).is_some()
@@ -238,6 +241,10 @@ impl<E: Entry> Family<E> {
         }
     }
 
+    fn keys(&self) -> impl Iterator<Item = FlowKey> {
+        self.partitions.iter().flat_map(Partition::keys)
+    }
+
     fn len(&self) -> usize {
         self.partitions.iter().map(Partition::len).sum()
     }
@@ -248,7 +255,14 @@ impl Beyond {
         Self {
             room,
             folded: Folded::default(),
+            retired: 0,
         }
+    }
+
+    /// Whether a packet of no flow that stands went to one that was retired.
+    #[inline]
+    fn goes_on(&mut self, key: &impl CompactKey, arrival: &Arrival) -> bool {
+        self.retired > 0 && self.folded.go_on(&key.flow_key(), &arrival.facts())
     }
 
     /// Takes the room for another flow; `false` where there is none.
@@ -383,11 +397,26 @@ impl FlowTable {
     pub fn settle_folded(&mut self) {
         let (v4, v6, seed) = (&self.v4, &self.v6, &self.seed);
         let folded = &mut self.beyond.folded;
-        let taken = folded.take_standing(|key| v4.holds(key, seed) || v6.holds(key, seed));
-        self.beyond.room = self.bound.saturating_sub(self.v4.len() + self.v6.len());
+        let taken = match self.beyond.retired {
+            0 => folded.take_standing(|key| v4.holds(key, seed) || v6.holds(key, seed)),
+            // What was retired is more than what stands, mostly.
+            _ => {
+                let before = folded.counts().0;
+                let taken = folded.take_returned(v4.keys().chain(v6.keys()));
+                let returned = before - folded.counts().0;
+                self.beyond.retired = self.beyond.retired.saturating_sub(returned);
+                taken
+            }
+        };
+        self.free_room();
         for flow in taken {
             self.insert(&flow.key, &flow.facts());
         }
+    }
+
+    /// There is room for as many flows as the bound says besides those that stand.
+    pub(super) fn free_room(&mut self) {
+        self.beyond.room = self.bound.saturating_sub(self.v4.len() + self.v6.len());
     }
 
     /// The flows of several parts, each with its positions renumbered, on so many threads. What
@@ -402,6 +431,7 @@ impl FlowTable {
         let mut folded = Vec::new();
         for (mut part, new) in parts {
             part.settle();
+            merged.beyond.retired += part.beyond.retired;
             if let Some(new) = new {
                 part.beyond.folded.renumber(new);
             }
@@ -425,8 +455,9 @@ impl FlowTable {
             self.bound = next.bound;
         }
         self.folded_at = self.folded_at.min(self.bound);
+        self.beyond.retired += next.beyond.retired;
         let standing = next.v4.len() + next.v6.len();
-        if self.beyond.room >= standing {
+        if self.beyond.room >= standing && self.beyond.retired == 0 {
             let before = self.v4.len() + self.v6.len();
             self.v4.append(next.v4, &self.seed);
             self.v6.append(next.v6, &self.seed);
@@ -436,7 +467,11 @@ impl FlowTable {
             let mut flows: Vec<_> = flows.collect();
             flows.sort_unstable_by_key(|(_, facts)| facts.first.at.frame());
             for (key, facts) in &flows {
-                self.insert(key, facts);
+                let stands = || self.v4.holds(key, &self.seed) || self.v6.holds(key, &self.seed);
+                let is_new = self.beyond.retired > 0 && !stands();
+                if !(is_new && self.beyond.folded.go_on(key, facts)) {
+                    self.insert(key, facts);
+                }
             }
         }
         let (v4, v6, seed) = (&self.v4, &self.v6, &self.seed);
@@ -467,6 +502,11 @@ impl FlowTable {
             part.views().for_each(|view| folded.insert(&view));
         }
         self.settle_folded();
+    }
+
+    /// Flows that were folded because they were silent, so that the bound leaves room for others.
+    pub fn retired(&self) -> u64 {
+        self.beyond.retired
     }
 
     /// How many flows there are, folded ones too: those of the later levels are estimated.

@@ -154,15 +154,44 @@ impl Fragments {
     /// Lays every fragment at the flow of its first one. Returns how many had none.
     pub(super) fn settle(mut self, flows: &mut FlowTable) -> u64 {
         self.firsts.sort_unstable();
-        let mut without_first = self.dropped;
-        for later in &self.later {
-            let settled = first_of(&self.firsts, later).is_some_and(|first| {
-                flows.add_fragment(later.at, &first.flow, first.side, later.bytes)
-            });
-            without_first += u64::from(!settled);
-        }
-        without_first
+        let later = self.later.iter();
+        let without = later.filter(|later| !settle(&self.firsts, later, flows));
+        self.dropped + without.count() as u64
     }
+
+    /// The same for those of datagrams of which nothing is to come: that were captured before a
+    /// time, or after another one, by a clock that was wrong.
+    pub(super) fn settle_old(&mut self, span: [Timestamp; 2], flows: &mut FlowTable) -> u64 {
+        let [before, after] = span;
+        let is_old = |at: Position| at.time < before || at.time > after;
+        if !self.firsts.iter().any(|first| is_old(first.at))
+            && !self.later.iter().any(|later| is_old(later.at))
+        {
+            return 0;
+        }
+        self.firsts.sort_unstable();
+        let mut without = 0;
+        self.later.retain(|later| {
+            let is_old = is_old(later.at);
+            without += u64::from(is_old && !settle(&self.firsts, later, flows));
+            !is_old
+        });
+        // Fragments that wait still may belong to firsts that came as long before them.
+        let margin = REASSEMBLY_NS as i64;
+        let before = Timestamp(before.0.saturating_sub(margin));
+        let after = Timestamp(after.0.saturating_add(margin));
+        self.firsts
+            .retain(|first| first.at.time >= before && first.at.time <= after);
+        self.firsts.shrink_to(2 * self.firsts.len());
+        self.later.shrink_to(2 * self.later.len());
+        without
+    }
+}
+
+/// Lays a fragment at the flow of its first one; `false` where there is none.
+fn settle(firsts: &[First], later: &Later, flows: &mut FlowTable) -> bool {
+    first_of(firsts, later)
+        .is_some_and(|first| flows.add_fragment(later.at, &first.flow, first.side, later.bytes))
 }
 
 /// The first fragment that `later` belongs to: the last one before it, else (fragments may be

@@ -86,6 +86,8 @@ pub struct Part {
     pub(super) undecoded: BTreeMap<Undecoded, u64>,
     pub(super) total: Tally,
     pub(super) snaplen_cut: u64,
+    /// How long flows were silent that were retired, in seconds.
+    pub(super) idle: Option<u64>,
     /// Until when the input was watched, where that is known better than by its last packet.
     pub(super) watched: Option<Timestamp>,
     pub(super) last_link_type: Option<LinkType>,
@@ -327,6 +329,7 @@ impl Part {
     pub(super) fn add_sums(&mut self, other: Self) {
         self.window = other.window;
         self.watched = self.watched.max(other.watched);
+        self.idle = self.idle.max(other.idle);
         self.errors.merge(other.errors);
         self.errors_outside.merge(other.errors_outside);
         self.fragments.merge(other.fragments);
@@ -355,13 +358,14 @@ impl Part {
         self.errors_outside.renumber(in_capture);
         self.log.renumber(in_capture);
         self.log.settle();
-        let limits = self.limits();
-        let without_first = self.fragments.settle(&mut self.flows);
-        self.flows.mark_quoted(&self.errors);
-        if without_first > 0 {
-            self.undecoded
-                .insert(Undecoded::FragmentWithoutFirst, without_first);
+        if self.flows.retired() > 0 {
+            self.flows.settle_folded();
         }
+        let limits = self.limits();
+        let fragments = std::mem::take(&mut self.fragments);
+        let without_first = fragments.settle(&mut self.flows);
+        self.count_without_first(without_first);
+        self.flows.mark_quoted(&self.errors);
         Observation {
             captures,
             window: self.window,
@@ -378,6 +382,15 @@ impl Part {
             watched: self.watched,
             continuity,
             limits,
+        }
+    }
+
+    pub(super) fn count_without_first(&mut self, fragments: u64) {
+        if fragments > 0 {
+            let undecoded = &mut self.undecoded;
+            *undecoded
+                .entry(Undecoded::FragmentWithoutFirst)
+                .or_default() += fragments;
         }
     }
 
@@ -421,6 +434,7 @@ impl Part {
             reached,
         };
         let (folded, folded_more) = self.flows.folded_counts();
+        let retired = self.flows.retired();
         [
             limit("fragments", Fragments::LIMIT, self.fragments.dropped),
             limit(
@@ -438,13 +452,14 @@ impl Part {
             limit(
                 "max-flows",
                 self.flows.folded_at().unwrap_or_default() as u64,
-                folded,
+                folded.saturating_sub(retired),
             ),
             limit(
                 "openings-per-flow",
                 FlowTable::OPENINGS_LIMIT,
                 self.flows.flows_at_openings_limit(),
             ),
+            limit("retired-flows", self.idle.unwrap_or_default(), retired),
         ]
         .into_iter()
         .filter(|limit| limit.reached > 0)

@@ -1,10 +1,17 @@
 //! Slices of a part: what was seen of a live capture since the last look, handed on while the
 //! capture goes on.
 
+use std::time::Duration;
+
 use super::Part;
 use super::capture::CapturePiece;
 use crate::capture::Frame;
+use crate::flow::{FlowKey, Idle};
 use crate::net::Timestamp;
+
+/// Fragments wait for so long for the first of their datagram, which comes within 60 seconds or
+/// not at all.
+const FRAGMENTS_WAIT_NS: i64 = 120_000_000_000;
 
 impl Part {
     /// Adds the next frame of the piece. [`Part::settle`] or [`Part::take_slice`] must come before
@@ -44,6 +51,32 @@ impl Part {
     /// by the last packet, which a silent wire may have carried long ago.
     pub fn watched_until(&mut self, now: Timestamp) {
         self.watched = Some(now);
+    }
+
+    /// Folds what was silent for so long by now: flows as those beyond the bound are, ICMP errors
+    /// with them; fragments are laid at their flows. It frees memory in a capture that goes on
+    /// for ever. The clock of whoever watches counts, as packets may come from any time.
+    ///
+    /// `keeps` names flows that must go on to stand by themselves. The report says in `limits`
+    /// how many flows were retired.
+    pub fn retire(&mut self, now: Timestamp, idle: Duration, keeps: &dyn Fn(&FlowKey) -> bool) {
+        let span = |length: i64| {
+            let from = |time: i64| Timestamp(time.max(i64::MIN + 1));
+            let (before, after) = (now.0.saturating_sub(length), now.0.saturating_add(length));
+            [from(before), from(after)]
+        };
+        let without_first = self
+            .fragments
+            .settle_old(span(FRAGMENTS_WAIT_NS), &mut self.flows);
+        self.count_without_first(without_first);
+        let [before, after] = span(i64::try_from(idle.as_nanos()).unwrap_or(i64::MAX));
+        self.flows.retire(&Idle {
+            before,
+            after,
+            keeps,
+        });
+        self.flows.retire_errors(&mut self.errors, before);
+        self.idle = Some(idle.as_secs());
     }
 
     /// Frames of its captures, those of earlier slices too.

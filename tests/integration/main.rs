@@ -28,6 +28,7 @@ mod pxe_captures;
 mod policy_cli;
 mod policy_documents;
 mod readme;
+mod retired;
 mod rpc_witness;
 mod scenarios;
 #[cfg(feature = "live")]

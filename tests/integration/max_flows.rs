@@ -305,7 +305,7 @@ fn a_folded_flow_has_no_port_of_its_own() {
 }
 
 /// A packet between few ends, so that flows meet.
-fn records(packets: &[(u8, u8, u8, u8, u8)]) -> Vec<Record> {
+pub fn records(packets: &[(u8, u8, u8, u8, u8)]) -> Vec<Record> {
     let mut out = Recording::new(Link::Ethernet);
     for (from, from_port, to, to_port, kind) in packets {
         let port = |number: u8| [22, 443, 8530, 40_000, 50_000, 60_000][usize::from(number)];
@@ -329,7 +329,7 @@ fn records(packets: &[(u8, u8, u8, u8, u8)]) -> Vec<Record> {
 }
 
 /// Packets and bytes by protocol and pair of addresses, whichever end is the initiator.
-fn by_pair(observation: &Observation) -> BTreeMap<(Protocol, IpAddr, IpAddr), [u64; 3]> {
+pub fn by_pair(observation: &Observation) -> BTreeMap<(Protocol, IpAddr, IpAddr), [u64; 3]> {
     let services = service_ports();
     let mut pairs = BTreeMap::new();
     for flow in observation.flows(&services) {

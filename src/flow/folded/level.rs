@@ -81,6 +81,18 @@ impl<K: Copy + Eq + Hash, D> Level<K, D> {
     }
 }
 
+impl<K: Copy + Eq + Hash, D> Level<K, D> {
+    /// Takes out the flow of a number, which the last one gets.
+    pub(super) fn take(&mut self, number: usize, key: impl Fn(&Fold<D>) -> K) -> Fold<D> {
+        let fold = self.flows.swap_remove(number);
+        self.numbers.remove(&key(&fold));
+        if let Some(moved) = self.flows.get(number) {
+            self.numbers.insert(key(moved), number as u32);
+        }
+        fold
+    }
+}
+
 impl<D> Fold<D> {
     pub(super) fn lay(&mut self, flow: &Sided<'_>) {
         if flow.facts.first < self.record.first() {

@@ -129,6 +129,34 @@ impl Folded {
         }
     }
 
+    /// Adds what goes on in a five-tuple that a pair holds; `false` where none does, or the pair's
+    /// initiator begins anew.
+    pub(super) fn go_on(&mut self, key: &FlowKey, facts: &FlowFacts<'_>) -> bool {
+        let Some((_, initiator)) = self.pair_of(key) else {
+            return false;
+        };
+        let begins = match key.protocol() {
+            Protocol::Tcp => facts.opened.is_some(),
+            _ => facts.first.side == initiator,
+        };
+        !begins && self.add_to_pair(key, facts)
+    }
+
+    /// The pair that holds this very five-tuple, and which side of it the initiator is.
+    pub(super) fn pair_of(&self, key: &FlowKey) -> Option<(usize, Side)> {
+        [Side::Low, Side::High].into_iter().find_map(|side| {
+            let (initiator, responder) = (key.endpoint(side), key.endpoint(side.other()));
+            let number = self.pairs.find(&PairKey {
+                protocol: key.protocol(),
+                initiator: initiator.address,
+                responder: responder.address,
+                port: responder.port,
+            })?;
+            let holds = self.pairs.flows[number].distinct.contains(initiator.port);
+            holds.then_some((number, side))
+        })
+    }
+
     /// Adds to the pair that holds this very five-tuple.
     fn add_to_pair(&mut self, key: &FlowKey, facts: &FlowFacts<'_>) -> bool {
         [Side::Low, Side::High].into_iter().any(|side| {
@@ -270,6 +298,45 @@ impl Folded {
                     fold,
                 }),
                 (None, None) => {}
+            }
+        }
+        taken
+    }
+
+    /// The same, where fewer stand than are folded.
+    pub(super) fn take_returned(&mut self, standing: impl Iterator<Item = FlowKey>) -> Vec<Taken> {
+        let find = |key: FlowKey| {
+            let (pair, initiator) = self.pair_of(&key)?;
+            Some((pair, key.endpoint(initiator).port, key, initiator))
+        };
+        let mut returned: Vec<_> = standing.filter_map(find).collect();
+        // From the last pair on: one that is taken out gives its place to the last.
+        returned.sort_unstable_by_key(|(pair, port, ..)| std::cmp::Reverse((*pair, *port)));
+        let mut taken = Vec::new();
+        for of_pair in returned.chunk_by(|(one, ..), (other, ..)| one == other) {
+            let (pair, _, key, initiator) = of_pair[0];
+            let fold = &mut self.pairs.flows[pair];
+            let is_back = |port: u16| {
+                let by_port = |(_, back, ..): &(_, u16, _, _)| std::cmp::Reverse(*back);
+                let found = of_pair.binary_search_by_key(&std::cmp::Reverse(port), by_port);
+                found.is_ok()
+            };
+            let bytes = fold.distinct.heap_bytes();
+            self.port_bytes = self.port_bytes.saturating_sub(bytes);
+            match fold.distinct.clone().retain(|port| !is_back(port)) {
+                Some(ports) => {
+                    self.port_bytes += ports.heap_bytes();
+                    fold.distinct = ports;
+                }
+                None => taken.push(Taken {
+                    key,
+                    initiator,
+                    fold: self.pairs.take(pair, |fold| {
+                        fold.view(Folding::InitiatorPorts(&fold.distinct))
+                            .sided()
+                            .pair()
+                    }),
+                }),
             }
         }
         taken

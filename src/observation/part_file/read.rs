@@ -55,8 +55,10 @@ impl Merging {
         check_windows(&heads)?;
         check_sums(&heads)?;
         let (pieces, index) = interleave(&heads)?;
-        let mut part = Part::default();
-        part.flows = FlowTable::bounded(max_flows);
+        let mut part = Part {
+            flows: FlowTable::bounded(max_flows),
+            ..Part::default()
+        };
         for head in &heads {
             add_totals(&mut part, head);
         }

@@ -44,6 +44,15 @@ pub(super) fn write(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
     undecoded(report, pen)?;
     loss(report, pen)?;
     for limit in &report.limits {
+        if limit.limit == "retired-flows" {
+            let text = format!(
+                "retired-flows: {} that were silent for {} s are folded and no longer told apart",
+                count(limit.reached, "flow"),
+                number(limit.value)
+            );
+            pen.labelled(2, VALUES, "limit", &[(Ink::Doubtful, &text)])?;
+            continue;
+        }
         let what = match limit.limit {
             "max-flows" | "folded-flows" => "beyond it are folded",
             _ => "beyond it are only counted",
