@@ -3,6 +3,7 @@
 
 mod context;
 mod dhcp;
+mod frozen;
 mod fuzz;
 mod interfaces;
 mod limit;
@@ -20,6 +21,7 @@ pub use dhcp::{
     Boot, BootAnswer, BootAnswerKind, BootQuestion, BootQuestionKind, BootStep, BootStepKind,
     PxeInstructions, ReadsEnd,
 };
+pub use frozen::{Frozen, Needed};
 pub use limit::EvidenceLimit;
 pub use rpc::{LearnedEndpoint, RpcBasis};
 pub use tftp::{
@@ -74,27 +76,24 @@ impl Evidence {
         log: impl IntoIterator<Item = LogEntry<'a>>,
         context: &impl Context,
     ) -> Self {
-        let mut tftp = tftp::Tracker::default();
-        let mut rpc = rpc::Tracker::default();
-        let mut dhcp = dhcp::Tracker::default();
-        for entry in log {
-            tftp.observe(&entry);
-            rpc.observe(&entry);
-            dhcp.observe(&entry);
-        }
-        let tftp = tftp.finish(context);
-        let rpc = rpc.finish();
-        let dhcp = dhcp.finish(&tftp.transfers);
+        Self::collect_after(&Frozen::default(), log, context)
+    }
+
+    /// Reads what is left of a log in time order, after what is frozen.
+    pub fn collect_after<'a>(
+        frozen: &Frozen,
+        log: impl IntoIterator<Item = LogEntry<'a>>,
+        context: &impl Context,
+    ) -> Self {
+        let collected = Collected::of(frozen, log, context);
+        let rpc = collected.rpc.finish();
         Self {
-            limits: (tftp.limits.into_iter())
-                .chain(rpc.limits)
-                .chain(dhcp.limits)
-                .collect(),
-            tftp: tftp.transfers,
-            tftp_joined: tftp.joined,
+            limits: collected.limits,
+            tftp_pairs: collected.tftp.pairs(),
+            tftp: collected.tftp.transfers,
+            tftp_joined: collected.tftp.joined,
             rpc: rpc.endpoints,
-            pxe: dhcp.boots,
-            tftp_pairs: tftp.pairs,
+            pxe: collected.boots,
             rpc_ports: rpc.ports,
         }
     }
@@ -147,6 +146,50 @@ impl Evidence {
             .get(&(a, b))
             .or_else(|| self.tftp_pairs.get(&(b, a)))?;
         self.tftp.get(*index)
+    }
+}
+
+/// What the trackers found, and what they know to go on.
+struct Collected {
+    tftp: tftp::Found,
+    rpc: rpc::Endpoints,
+    boots: Vec<Boot>,
+    dhcp: dhcp::Before,
+    limits: Vec<EvidenceLimit>,
+}
+
+impl Collected {
+    fn of<'a>(
+        frozen: &Frozen,
+        log: impl IntoIterator<Item = LogEntry<'a>>,
+        context: &impl Context,
+    ) -> Self {
+        let mut tftp = tftp::Tracker::default();
+        let mut rpc = rpc::Tracker::after(frozen.rpc.clone());
+        let mut dhcp = dhcp::Tracker::after(frozen.dhcp.clone());
+        for entry in log {
+            tftp.observe(&entry);
+            rpc.observe(&entry);
+            dhcp.observe(&entry);
+        }
+        let (mut tftp, places) = tftp.finish(context).join(frozen);
+        let (rpc, rpc_limits) = rpc.learned();
+        let (found, dhcp) = dhcp.finish(&tftp.transfers);
+        let mut boots = frozen.boots.clone();
+        for read in boots.iter_mut().flat_map(|boot| &mut boot.reads) {
+            *read = places[*read];
+        }
+        boots.extend(found.boots);
+        boots.sort_by_key(|boot| boot.first);
+        let limits = std::mem::take(&mut tftp.limits).into_iter();
+        let limits = limits.chain(rpc_limits).chain(found.limits);
+        Self {
+            tftp,
+            rpc,
+            boots,
+            dhcp,
+            limits: frozen.limits_with(limits),
+        }
     }
 }
 

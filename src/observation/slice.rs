@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::Part;
 use super::capture::CapturePiece;
+use super::{LogEntry, Part};
 use crate::capture::Frame;
 use crate::flow::{FlowKey, Idle};
 use crate::net::Timestamp;
@@ -77,6 +77,11 @@ impl Part {
         });
         self.flows.retire_errors(&mut self.errors, before);
         self.idle = Some(idle.as_secs());
+    }
+
+    /// Drops what the trackers need no more: what it showed is known to whoever says so.
+    pub fn retire_log(&mut self, is_needed: impl Fn(&LogEntry<'_>) -> bool) {
+        self.log.retire(is_needed);
     }
 
     /// Frames of its captures, those of earlier slices too.

@@ -15,6 +15,7 @@ mod fail_on;
 mod failing;
 mod fixtures;
 mod flows;
+mod frozen;
 mod generated;
 mod hostile;
 mod lab;

@@ -2,17 +2,20 @@
 //! specification 2.1) and the TFTP transfers that follow. Says which steps were seen; which one is
 //! missing is for the verdict stage.
 
+mod before;
 mod check;
 mod message;
 mod model;
 mod reads;
 mod run;
 
+pub(super) use self::before::Before;
 pub use self::reads::ReadsEnd;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use self::before::Who;
 use self::message::{Message, used};
 pub use self::model::{
     Boot, BootAnswer, BootAnswerKind, BootQuestion, BootQuestionKind, BootStep, BootStepKind,
@@ -31,6 +34,7 @@ const MAX_MACHINES: usize = 1 << 16;
 const MAX_LEASES: usize = 1 << 18;
 /// Boots kept of all machines, and of one.
 const MAX_BOOTS: usize = 1 << 16;
+pub(super) const BOOTS_LIMIT: (&str, usize) = ("network-boots", MAX_BOOTS);
 const MAX_BOOTS_OF_ONE: usize = 1 << 10;
 
 /// Reads DHCP from the log.
@@ -38,10 +42,7 @@ const MAX_BOOTS_OF_ONE: usize = 1 << 10;
 pub(super) struct Tracker<'a> {
     /// What each machine said and was told, in time order.
     machines: BTreeMap<[u8; 6], Vec<Message<'a>>>,
-    /// Who had which address: by ACK, or by its own word.
-    given: Leases,
-    /// Who was offered which address, for reads that follow where no ACK was seen.
-    offered: Leases,
+    before: Before,
     kept_out: u64,
 }
 
@@ -55,6 +56,14 @@ pub(super) struct Found {
 }
 
 impl<'a> Tracker<'a> {
+    /// A tracker that knows what went before.
+    pub(super) fn after(before: Before) -> Self {
+        Self {
+            before,
+            ..Self::default()
+        }
+    }
+
     /// Takes up what may be DHCP.
     pub(super) fn observe(&mut self, entry: &LogEntry<'a>) {
         let tuple = entry.five_tuple;
@@ -70,29 +79,35 @@ impl<'a> Tracker<'a> {
         let Some(mac) = dhcp.hardware_address() else {
             return;
         };
+        if self.before.is_over(Who::Machine(mac), entry.at.time) {
+            return;
+        }
         if self.machines.len() == MAX_MACHINES && !self.machines.contains_key(&mac) {
             self.kept_out += 1;
             return;
         }
         self.machines.entry(mac).or_default().push(message);
-
+        if self.before.knows_leases_of(entry.at.time) {
+            return;
+        }
+        let Before { given, offered, .. } = &mut self.before;
         if dhcp.op == 1 {
             if let Some(address) = message.speaks_from(&dhcp) {
-                self.given.add(address, mac, entry.at);
+                given.add(address, mac, entry.at);
             }
         } else if let Some(address) = used(dhcp.yiaddr) {
             match message.answer(&dhcp) {
-                Some(BootAnswerKind::Ack) => self.given.add(address, mac, entry.at),
-                Some(BootAnswerKind::AddressOffer) => self.offered.add(address, mac, entry.at),
+                Some(BootAnswerKind::Ack) => given.add(address, mac, entry.at),
+                Some(BootAnswerKind::AddressOffer) => offered.add(address, mac, entry.at),
                 // Cut before its type, it may be either.
-                None if message.is_cut => self.offered.add(address, mac, entry.at),
+                None if message.is_cut => offered.add(address, mac, entry.at),
                 _ => {}
             }
         }
     }
 
     /// Joins the boots with the transfers of the same machines.
-    pub(super) fn finish(mut self, transfers: &'a [Transfer]) -> Found {
+    pub(super) fn finish(mut self, transfers: &'a [Transfer]) -> (Found, Before) {
         let mut others: BTreeMap<IpAddr, Vec<Event<'a>>> = BTreeMap::new();
         let mut reads: BTreeMap<[u8; 6], Vec<Event<'a>>> = BTreeMap::new();
         for (place, transfer) in transfers.iter().enumerate() {
@@ -100,8 +115,13 @@ impl<'a> Tracker<'a> {
                 continue;
             }
             let address = transfer.client.address;
-            let holder = self.given.holder(address, transfer.first);
-            let holder = holder.or_else(|| self.offered.holder(address, transfer.first));
+            let Before { given, offered, .. } = &self.before;
+            let holder = given.holder(address, transfer.first);
+            let holder = holder.or_else(|| offered.holder(address, transfer.first));
+            let who = holder.map_or(Who::Address(address), Who::Machine);
+            if self.before.is_over(who, transfer.first.time) {
+                continue;
+            }
             let events = match holder {
                 Some(mac) => reads.entry(mac).or_default(),
                 None => others.entry(address).or_default(),
@@ -121,6 +141,7 @@ impl<'a> Tracker<'a> {
         for events in others.into_values() {
             found.add(None, events, &mut kept_out);
         }
+        found.boots.retain(|boot| !self.before.has_frozen(boot));
         // Stable: of equal times the lower hardware address comes first.
         found.boots.sort_by_key(|boot| boot.first);
         let limits = [
@@ -128,9 +149,9 @@ impl<'a> Tracker<'a> {
             (
                 "dhcp-leases",
                 MAX_LEASES,
-                self.given.kept_out + self.offered.kept_out,
+                self.before.given.kept_out + self.before.offered.kept_out,
             ),
-            ("network-boots", MAX_BOOTS, kept_out.of_all),
+            (BOOTS_LIMIT.0, BOOTS_LIMIT.1, kept_out.of_all),
             (
                 "network-boots-of-a-machine",
                 MAX_BOOTS_OF_ONE,
@@ -146,7 +167,7 @@ impl<'a> Tracker<'a> {
                 reached,
             })
             .collect();
-        found
+        (found, self.before)
     }
 }
 
@@ -171,13 +192,14 @@ impl Found {
 }
 
 /// Who had an address from when on, in time order.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Leases {
     by_address: BTreeMap<IpAddr, Vec<Lease>>,
     count: usize,
     kept_out: u64,
 }
 
+#[derive(Clone, Debug)]
 struct Lease {
     from: Position,
     mac: [u8; 6],

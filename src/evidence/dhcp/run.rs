@@ -20,7 +20,7 @@ const SECOND: u64 = 1_000_000_000;
 /// After this silence a machine begins anew. Firmware asks again after 4, 8, 16 and 32 s, and a
 /// boot menu waits for at most 254 s unless it waits for ever (PXE specification 2.1, sections
 /// 2.2 and table 2-1).
-const NEW_RUN_AFTER: u64 = 300 * SECOND;
+pub(super) const NEW_RUN_AFTER: u64 = 300 * SECOND;
 /// A DISCOVER of the same transaction within this time is the same message seen again, before
 /// and behind a relay or by two captures: firmware waits for 4 s at least before it asks again.
 const SEEN_AGAIN: u64 = 4 * SECOND;

@@ -22,16 +22,17 @@ pub(in crate::evidence) struct Found {
     /// the tower names another address.
     pub(in crate::evidence) ports: HashMap<(IpAddr, u16, Protocol), usize>,
     /// Bounds that were hit.
-    pub(in crate::evidence) limits: Vec<EvidenceLimit>,
+    pub(super) limits: Vec<EvidenceLimit>,
 }
 
 /// Endpoints, each once.
-#[derive(Default)]
-pub(super) struct Endpoints {
+#[derive(Clone, Debug, Default)]
+pub(in crate::evidence) struct Endpoints {
     known: BTreeMap<(IpAddr, u16, Protocol, Option<Uuid>), Known>,
     kept_out: u64,
 }
 
+#[derive(Clone, Debug)]
 struct Known {
     endpoint: LearnedEndpoint,
     /// Who answered, where that is not the endpoint's server.
@@ -116,8 +117,17 @@ impl Endpoints {
         }
     }
 
-    /// In time order, after the bounds that were hit before.
-    pub(super) fn finish(self, limits: impl IntoIterator<Item = EvidenceLimit>) -> Found {
+    /// The bound, where it was hit.
+    pub(super) fn limit(&self) -> Option<EvidenceLimit> {
+        (self.kept_out > 0).then_some(EvidenceLimit {
+            limit: "rpc-endpoints",
+            value: MAX_ENDPOINTS as u64,
+            reached: self.kept_out,
+        })
+    }
+
+    /// In time order.
+    pub(in crate::evidence) fn finish(self) -> Found {
         let mut sorted: Vec<_> = self.known.into_iter().collect();
         sorted.sort_by_key(|(key, known)| (known.endpoint.first, *key));
         let mut found = Found::default();
@@ -136,14 +146,6 @@ impl Endpoints {
                 }
             }
             found.endpoints.push(endpoint);
-        }
-        found.limits.extend(limits);
-        if self.kept_out > 0 {
-            found.limits.push(EvidenceLimit {
-                limit: "rpc-endpoints",
-                value: MAX_ENDPOINTS as u64,
-                reached: self.kept_out,
-            });
         }
         found
     }

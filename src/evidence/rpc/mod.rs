@@ -24,8 +24,8 @@ use self::association::Learned;
 use self::binds::Binds;
 use self::conversation::{Connection, Side};
 use self::datagrams::Datagrams;
-use self::endpoints::Endpoints;
-pub(super) use self::endpoints::Found;
+pub(super) use self::endpoints::Endpoints;
+use self::endpoints::Found;
 pub(super) use self::fuzz::fuzz;
 pub use self::model::{LearnedEndpoint, RpcBasis};
 use self::room::{ROOM, Room};
@@ -179,8 +179,16 @@ impl<'a> Tracker<'a> {
         }
     }
 
-    /// Reads what is left, and sorts all that was found.
-    pub(super) fn finish(mut self) -> Found {
+    /// A tracker that knows what was found before.
+    pub(super) fn after(endpoints: Endpoints) -> Self {
+        Self {
+            endpoints,
+            ..Self::default()
+        }
+    }
+
+    /// Reads what is left; gives all that was found, and the bounds that were hit.
+    pub(super) fn learned(mut self) -> (Endpoints, Vec<EvidenceLimit>) {
         // What leaves the tracker is put in order: a bound may be hit on the way.
         let room = &mut self.room;
         self.connections
@@ -196,12 +204,22 @@ impl<'a> Tracker<'a> {
             ("rpc-bytes", ROOM, self.room.kept_out()),
         ];
         let limits = limits.into_iter().filter(|(_, _, reached)| *reached > 0);
-        self.endpoints
-            .finish(limits.map(|(limit, value, reached)| EvidenceLimit {
-                limit,
-                value: value as u64,
-                reached,
-            }))
+        let limits = limits.map(|(limit, value, reached)| EvidenceLimit {
+            limit,
+            value: value as u64,
+            reached,
+        });
+        let limits = limits.chain(self.endpoints.limit()).collect();
+        (self.endpoints, limits)
+    }
+
+    /// All that was found, in time order.
+    fn finish(self) -> Found {
+        let (endpoints, limits) = self.learned();
+        Found {
+            limits,
+            ..endpoints.finish()
+        }
     }
 }
 

@@ -144,7 +144,7 @@ fn check_joined(found: &Found, packets: &[Packet]) {
         };
         assert!(has(client, server) && has(server, client));
         // It explains a flow only where a later request does.
-        if found.pairs.contains_key(&(client, server)) {
+        if found.pairs().contains_key(&(client, server)) {
             let asks = |packet: &Packet| packet.kind == Kind::Request && packet.from == client;
             assert!(packets.iter().any(asks));
         }

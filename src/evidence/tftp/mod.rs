@@ -63,12 +63,12 @@ struct Seen<'a> {
 }
 
 /// What was found.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Found {
     /// In time order.
     pub(super) transfers: Vec<Transfer>,
-    /// Client and server port of every answer → its transfer; of several the first.
-    pub(super) pairs: HashMap<(Endpoint, Endpoint), usize>,
+    /// The server ports that answered each.
+    pub(super) answers: Vec<Box<[Endpoint]>>,
     /// Transfers whose request was not captured, in time order.
     pub(super) joined: Vec<JoinedTransfer>,
     /// Whether requests or packets without one were kept out.
@@ -135,17 +135,14 @@ impl<'a> Tracker<'a> {
         let tried_again = tried_again(&attempts);
         let mut found = Found::default();
         for (attempt, again) in attempts.into_iter().zip(tried_again) {
-            let index = found.transfers.len();
-            for server in attempt.answers() {
-                found.pairs.entry((attempt.client, server)).or_insert(index);
-            }
+            found.answers.push(attempt.answers().collect());
             found.transfers.push(attempt.into_transfer(context, again));
         }
         let room = MAX_TRANSFERS - found.transfers.len();
         let (joined, left_out) = self.unrequested.read(room, context);
         found.joined = joined;
         for (limit, value, reached) in [
-            ("tftp-transfers", MAX_TRANSFERS, self.kept_out + left_out),
+            (Found::LIMIT.0, Found::LIMIT.1, self.kept_out + left_out),
             (
                 Unrequested::LIMIT.0,
                 Unrequested::LIMIT.1,
@@ -161,6 +158,23 @@ impl<'a> Tracker<'a> {
             }
         }
         found
+    }
+}
+
+impl Found {
+    /// Transfers kept at most.
+    pub(super) const LIMIT: (&'static str, usize) = ("tftp-transfers", MAX_TRANSFERS);
+
+    /// Client and server port of every answer → its transfer; of several the first.
+    pub(super) fn pairs(&self) -> HashMap<(Endpoint, Endpoint), usize> {
+        let mut pairs = HashMap::new();
+        let transfers = self.transfers.iter().zip(&self.answers).enumerate();
+        for (index, (transfer, answers)) in transfers {
+            for server in answers {
+                pairs.entry((transfer.client, *server)).or_insert(index);
+            }
+        }
+        pairs
     }
 }
 

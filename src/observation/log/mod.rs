@@ -118,6 +118,33 @@ impl Log {
             .map(|(flow, entry)| (entry.at, self.flows.key(flow), entry.side, entry.kind))
     }
 
+    /// Drops what is not needed any more, and leaves room for other entries and flows.
+    pub(super) fn retire(&mut self, is_needed: impl Fn(&LogEntry<'_>) -> bool) {
+        let mut left = Self {
+            dropped: self.dropped,
+            dropped_of_flow: self.dropped_of_flow,
+            ..Self::default()
+        };
+        for chunk in self.chunks_in_order() {
+            for (flow, Stored { at, side, kind, .. }) in self.stored_in(&self.chunks[chunk]) {
+                let key = self.flows.key(flow);
+                let entry = LogEntry {
+                    at,
+                    five_tuple: key.five_tuple(side),
+                    flow,
+                    side,
+                    kind,
+                };
+                if is_needed(&entry) {
+                    left.add_sided(at, key, side, kind);
+                }
+            }
+            // Both logs together take little more than one.
+            self.chunks[chunk].0.clear();
+        }
+        *self = left;
+    }
+
     /// All entries with their flows, as this log numbers them.
     fn stored(&self) -> impl Iterator<Item = (u32, Stored<'_>)> {
         self.chunks.iter().flat_map(|chunk| self.stored_in(chunk))
