@@ -101,6 +101,7 @@ pub(super) const ALWAYS: &[i64] = &[
     libc::SYS_mq_open,
     libc::SYS_mq_unlink,
     // What Landlock does not govern: marks of files and the news of them.
+    libc::SYS_fchmod,
     libc::SYS_fchmodat,
     numbers::FCHMODAT2,
     libc::SYS_fchown,
@@ -133,7 +134,6 @@ pub(super) const WITHOUT_FILES: &[i64] = &[
     libc::SYS_renameat2,
     libc::SYS_unlinkat,
     libc::SYS_truncate,
-    libc::SYS_fchmod,
 ];
 
 /// Those of [`ALWAYS`] that only some processors have.

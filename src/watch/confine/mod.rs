@@ -55,7 +55,7 @@ pub enum Files<'a> {
     /// None is opened, made, renamed or removed.
     None,
     /// Regular files in these folders are made, written, renamed and removed; those among the
-    /// paths that are no folders (a FIFO, a device) are written.
+    /// paths that are no folders (a file that is there, a FIFO, a device) are written.
     Folders(&'a [PathBuf]),
 }
 
