@@ -18,6 +18,8 @@ mod flows;
 mod generated;
 mod hostile;
 mod lab;
+#[cfg(feature = "live")]
+mod live_events;
 mod loss;
 mod max_flows;
 mod merge;

@@ -66,7 +66,7 @@ impl<K: Clone + Eq + Hash, S: Copy + Default + Eq> Ledger<K, S> {
             seen: 0,
             absent: None,
         });
-        if entry.state != state {
+        if entry.state != state || entry.absent.is_some() {
             entry.state = state;
             entry.since = now;
         }
