@@ -156,14 +156,8 @@ fn it_says_what_the_audit_says() {
         value("dropped_packets_total", "interface", "br0"),
         Some(84.0)
     );
-    let odd = "odd \"name\"\\\\u{a}";
-    assert!(
-        families["portolan_packets_total"]
-            .samples
-            .iter()
-            .any(|(labels, _)| { labels["interface"].starts_with("odd \"name\"\\") }),
-        "{odd}"
-    );
+    let mut odd = families["portolan_packets_total"].samples.iter();
+    assert!(odd.any(|(labels, _)| labels["interface"] == "odd \"name\"\\\\u{a}"));
     assert_eq!(families["portolan_dropped_packets_total"].samples.len(), 1);
     assert_eq!(value("flows", "verdict", "expected"), Some(1000.0));
     assert_eq!(value("requirements", "state", "missing"), Some(1.0));
@@ -202,6 +196,18 @@ fn nothing_that_a_packet_chose_is_a_label() {
 
 fn sample_texts() -> String {
     format!("{:?}", crate::report::Report::new(&sample::audit()))
+}
+
+#[test]
+fn the_readme_names_metrics_that_are_written() {
+    let families = read(&written());
+    let readme = include_str!("../../../README.md");
+    let named = readme.split("`portolan_").skip(1);
+    let named: Vec<&str> = named.filter_map(|rest| rest.split('`').next()).collect();
+    assert!(named.len() > 5);
+    for name in named {
+        assert!(families.contains_key(&format!("portolan_{name}")), "{name}");
+    }
 }
 
 /// Prometheus' own checker, where it is installed.
