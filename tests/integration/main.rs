@@ -19,6 +19,8 @@ mod frozen;
 mod generated;
 mod hostile;
 mod lab;
+#[cfg(feature = "live")]
+mod live_events;
 mod loss;
 mod max_flows;
 mod merge;

@@ -108,6 +108,19 @@ fn the_table_of_reasons_is_that_of_the_code() {
     }
 }
 
+#[cfg(feature = "live")]
+#[test]
+fn the_table_of_events_is_that_of_the_code() {
+    let readme = readme();
+    let rows = table(&readme, "| event | meaning |");
+    let events = portolan::watch::events::KINDS;
+    let expected: Vec<Vec<String>> = events
+        .iter()
+        .map(|(code, meaning)| vec![format!("`{code}`"), (*meaning).to_owned()])
+        .collect();
+    assert_eq!(rows, expected);
+}
+
 #[test]
 fn the_site_file_is_valid() {
     let readme = readme();

@@ -12,6 +12,8 @@ pub mod disturb;
 pub mod fixtures;
 pub mod frames;
 pub mod lab;
+#[cfg(feature = "live")]
+pub mod live;
 pub mod measure;
 pub mod namespaces;
 pub mod seeds;

@@ -76,8 +76,8 @@ impl<'a> Listeners<'a> {
         }
     }
 
-    /// Writes what stands at the end.
-    pub fn end(&self, watched: &Watched) {
+    /// Writes what stands at the end, and leaves a clean screen for the report.
+    pub fn end(self, watched: &Watched) {
         let (audit, moment) = (&watched.audit, &watched.moment);
         self.written.metrics(self.args, audit, moment, self.started);
         self.written.reports(self.args, audit);

@@ -4,7 +4,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::line::{Canvas, Line};
-use super::runs::{Mark, Need, Rule, Run};
+use super::runs::{Mark, Need, Rule, Run, Step};
 use super::view::{Moving, Unexpected, View};
 use crate::report::Ink;
 use crate::report::units::{bytes, count, number};
@@ -47,17 +47,15 @@ fn head(view: &View) -> Line {
         .with(Ink::Strong, &view.interfaces)
         .then(Ink::Plain, format!("{}.{} s", tenths / 10, tenths % 10))
         .then(Ink::Plain, count(view.packets, "packet"))
-        .then(Ink::Plain, bytes(view.bytes))
-        .then(
-            Ink::Faint,
-            format!("{}/s", count(view.packets_per_second, "packet")),
-        )
-        .then(Ink::Faint, format!("{}/s", bytes(view.bytes_per_second)));
-    match view.dropped {
+        .then(Ink::Plain, bytes(view.bytes));
+    let line = match view.dropped {
         None => line,
         Some(0) => line.then(Ink::Faint, "0 dropped"),
         Some(dropped) => line.then(Ink::Bad, format!("{} dropped", number(dropped))),
-    }
+    };
+    let packets = count(view.packets_per_second, "packet");
+    line.then(Ink::Faint, format!("{packets}/s"))
+        .then(Ink::Faint, format!("{}/s", bytes(view.bytes_per_second)))
 }
 
 /// What is waited for, and when the watch ends.
@@ -120,12 +118,12 @@ fn runs(runs: &[Run], canvas: &Canvas, room: usize) -> Vec<Line> {
             lines.extend(rest(&runs[index..]).filter(|_| left == 1));
             break;
         }
-        let whole = whole(run, canvas);
-        let is_shown_whole = run.need != Need::Satisfied || runs.len() == 1;
-        if is_shown_whole && whole.len() + others.min(FEW) <= left {
-            lines.extend(whole);
-        } else {
-            lines.push(short(run));
+        let is_long = run.need != Need::Satisfied || runs.len() == 1;
+        let forms = [whole(run, canvas), with_cause(run, canvas)];
+        let fits = |form: &Vec<Line>| is_long && form.len() + others.min(FEW) <= left;
+        match forms.into_iter().find(fits) {
+            Some(form) => lines.extend(form),
+            None => lines.push(short(run)),
         }
     }
     lines
@@ -171,55 +169,69 @@ fn title(run: &Run) -> Line {
         .then(Ink::Strong, host)
 }
 
+/// Why the first missing step is missing, under it.
+fn cause(step: &Step, canvas: &Canvas) -> impl Iterator<Item = Line> {
+    let (ink, _) = step.mark.sign();
+    let width = canvas.width.saturating_sub(BODY + 1).max(NARROWEST);
+    let lines = wrapped(&step.note, width, CAUSE_LINES).into_iter();
+    lines.map(move |text| Line::indented(BODY).with(ink, text))
+}
+
+/// A step with its sign.
+fn name(step: &Step) -> Line {
+    let (ink, sign) = step.mark.sign();
+    let name = match step.mark {
+        Mark::Later => Ink::Faint,
+        _ => Ink::Plain,
+    };
+    Line::indented(2)
+        .with(ink, sign)
+        .with(Ink::Plain, " ")
+        .with(name, &step.name)
+}
+
 /// A run with its steps, a line each, and the cause under the first that is missing.
 fn whole(run: &Run, canvas: &Canvas) -> Vec<Line> {
     let mut lines = vec![title(run)];
     for step in &run.steps {
-        let (ink, sign) = step.mark.sign();
-        let line = Line::indented(2).with(ink, sign).with(Ink::Plain, " ");
-        let line = line.with(
-            if step.mark == Mark::Later {
-                Ink::Faint
-            } else {
-                Ink::Plain
-            },
-            &step.name,
-        );
-        let is_missing = run
-            .missing
-            .as_ref()
-            .is_some_and(|(name, _)| *name == step.name);
-        if is_missing {
-            lines.push(line);
-            let width = canvas.width.saturating_sub(BODY + 1).max(NARROWEST);
-            let cause = wrapped(&step.note, width, CAUSE_LINES);
-            lines.extend(
-                cause
-                    .into_iter()
-                    .map(|text| Line::indented(BODY).with(ink, text)),
-            );
+        if run.missing() == Some(step) {
+            lines.push(name(step));
+            lines.extend(cause(step, canvas));
+        } else if step.mark == Mark::Later {
+            lines.push(name(step));
         } else {
-            let note = if step.mark == Mark::Later {
-                ""
-            } else {
-                &step.note
-            };
-            lines.push(line.then(Ink::Faint, note));
+            lines.push(name(step).then(Ink::Faint, &step.note));
         }
     }
     lines
 }
 
-/// A run on one line: its steps as signs, and the first that is missing.
-fn short(run: &Run) -> Line {
-    let mut line = title(run).with(Ink::Plain, "  ");
-    for step in &run.steps {
-        let (ink, sign) = step.mark.sign();
-        line = line.with(ink, sign);
+/// A run with its steps as signs, and below them the first that is missing with its cause.
+fn with_cause(run: &Run, canvas: &Canvas) -> Vec<Line> {
+    let mut lines = vec![signs(run)];
+    if let Some(step) = run.missing() {
+        lines.push(name(step));
+        lines.extend(cause(step, canvas));
     }
-    match &run.missing {
-        Some((name, why)) => line.then(Ink::Strong, name).then(Ink::Plain, why),
-        None => line,
+    lines
+}
+
+/// The steps of a run as signs.
+fn signs(run: &Run) -> Line {
+    let line = title(run).with(Ink::Plain, "  ");
+    run.steps.iter().fold(line, |line, step| {
+        let (ink, sign) = step.mark.sign();
+        line.with(ink, sign)
+    })
+}
+
+/// A run on one line, with the first step that is missing.
+fn short(run: &Run) -> Line {
+    match run.missing() {
+        Some(step) => signs(run)
+            .then(Ink::Strong, &step.name)
+            .then(Ink::Plain, &step.note),
+        None => signs(run),
     }
 }
 

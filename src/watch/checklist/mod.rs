@@ -7,6 +7,8 @@ mod line;
 mod lines;
 mod rate;
 mod runs;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::io::{self, Write};

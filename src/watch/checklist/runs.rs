@@ -17,12 +17,12 @@ pub(super) struct Run {
     pub host: Option<String>,
     pub steps: Vec<Step>,
     pub need: Need,
-    /// Of the first step that is missing: its name, and why, in words.
-    pub missing: Option<(String, String)>,
+    /// Which step is the first that is missing.
+    missing: Option<usize>,
 }
 
 /// A step of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Step {
     pub name: String,
     pub mark: Mark,
@@ -103,9 +103,13 @@ fn mark(requirement: &Requirement, teller: &Teller) -> Mark {
 /// What is said of a requirement.
 fn note(requirement: &Requirement, mark: Mark) -> String {
     let text = escape::line(&requirement.explanation);
-    match text.split_once(CAUSES) {
-        Some((short, _)) if mark != Mark::Failed => short.to_owned(),
-        _ => text.trim_end_matches('.').to_owned(),
+    let text = text.trim_end_matches('.');
+    match mark {
+        Mark::Waiting => {
+            let short = text.split_once(CAUSES).map_or(text, |(short, _)| short);
+            format!("so far: {short}")
+        }
+        _ => text.to_owned(),
     }
 }
 
@@ -131,6 +135,11 @@ pub(super) fn runs(
 }
 
 impl Run {
+    /// The first step that is missing.
+    pub fn missing(&self) -> Option<&Step> {
+        self.steps.get(self.missing?)
+    }
+
     fn new(
         requirements: &[&Requirement],
         teller: &Teller,
@@ -144,11 +153,11 @@ impl Run {
             .collect();
         let missing = steps
             .iter()
-            .find(|step| matches!(step.mark, Mark::Failed | Mark::Waiting));
+            .position(|step| matches!(step.mark, Mark::Failed | Mark::Waiting));
         let has_begun = steps
             .iter()
             .any(|step| matches!(step.mark, Mark::Done | Mark::Degraded));
-        let need = match missing.map(|step| step.mark) {
+        let need = match missing.map(|missing| steps[missing].mark) {
             Some(Mark::Failed) => Need::Failed,
             Some(_) if has_begun => Need::Waiting,
             Some(_) => Need::NotBegun,
@@ -157,7 +166,7 @@ impl Run {
         Self {
             scenario: escaped(first.scenario.as_deref()).unwrap_or_default(),
             host: escaped(first.host.as_deref()),
-            missing: missing.map(|step| (step.name.clone(), step.note.clone())),
+            missing,
             steps,
             need,
         }

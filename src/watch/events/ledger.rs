@@ -66,7 +66,11 @@ impl<K: Clone + Eq + Hash, S: Copy + Default + Eq> Ledger<K, S> {
             seen: 0,
             absent: None,
         });
-        if entry.state != state {
+        // Two of one name would turn it with every look.
+        if entry.seen == self.round {
+            return false;
+        }
+        if entry.state != state || entry.absent.is_some() {
             entry.state = state;
             entry.since = now;
         }

@@ -10,6 +10,8 @@ mod moment;
 mod round;
 mod satisfaction;
 mod tellers;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::BTreeSet;

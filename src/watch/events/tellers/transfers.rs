@@ -81,7 +81,10 @@ impl Transfers {
             | TransferOutcome::Unreachable => (Some(outcome), FAILURE_SETTLES),
         };
         if self.told.stands(key, ended, hold, round) && ended.is_some() {
-            let shown = if hold.is_zero() { last } else { Timestamp::MAX };
+            let shown = match hold.is_zero() {
+                true => last.max(first),
+                false => Timestamp::MAX,
+            };
             round.tell(shown, EventKind::TransferEnded(Box::new(told())));
         }
     }
