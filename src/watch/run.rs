@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::events::{Ended, Event, Interface, InterfaceState, Moment, Teller, is_satisfied};
 use super::signals::Signals;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Frozen};
 use crate::net::Timestamp;
 use crate::pipeline::live::{self, Live};
 use crate::site::LoadedSite;
@@ -20,6 +20,11 @@ const JUDGE_TIME: Duration = Duration::from_millis(250);
 const QUIET_TIME: Duration = Duration::from_secs(1);
 /// Judging takes one part in so many of the time: reading has the rest.
 const SHARE: u32 = 5;
+
+/// How often what was silent is retired, as a part of the time that makes it idle.
+const RETIRE_SHARE: u32 = 4;
+/// Machines wait for minutes in the middle of a boot: what trackers read is kept so long at least.
+const LEAST_KEPT: Duration = Duration::from_secs(600);
 
 /// When to end, and how to judge.
 #[derive(Clone, Debug)]
@@ -91,7 +96,7 @@ pub fn run(
         if !watch.is_due() {
             continue;
         }
-        if let Some(ended) = watch.look(&live, audience) {
+        if let Some(ended) = watch.look(&mut live, audience) {
             break ended;
         }
     };
@@ -107,6 +112,8 @@ struct Watch<'a> {
     site: &'a LoadedSite,
     settings: &'a Settings,
     teller: Teller,
+    /// What ended so long ago that its packets are held no more.
+    frozen: Frozen,
     begun: Instant,
     /// Whether something came since the last look.
     is_new: bool,
@@ -115,6 +122,7 @@ struct Watch<'a> {
     took: Duration,
     satisfied: Option<Instant>,
     interim: Instant,
+    retired: Instant,
 }
 
 impl<'a> Watch<'a> {
@@ -124,12 +132,14 @@ impl<'a> Watch<'a> {
             site,
             settings,
             teller: Teller::default(),
+            frozen: Frozen::default(),
             begun: now,
             is_new: true,
             looked: now,
             took: Duration::ZERO,
             satisfied: None,
             interim: now,
+            retired: now,
         }
     }
 
@@ -155,9 +165,13 @@ impl<'a> Watch<'a> {
     }
 
     /// Judges what was seen so far, and tells.
-    fn look(&mut self, live: &Live, audience: &mut dyn Audience) -> Option<Ended> {
+    fn look(&mut self, live: &mut Live, audience: &mut dyn Audience) -> Option<Ended> {
         self.is_new = false;
         self.looked = Instant::now();
+        if self.retired.elapsed() >= self.settings.idle / RETIRE_SHARE {
+            self.retired = self.looked;
+            self.retire(live);
+        }
         let audit = self.audit(live, NonZeroUsize::MIN);
         let moment = self.moment(live);
         let events = self.teller.tell(&audit, &moment);
@@ -180,6 +194,20 @@ impl<'a> Watch<'a> {
             return Some(Ended::Unread);
         }
         is_satisfied.then_some(Ended::Satisfied)
+    }
+
+    /// Gives up what was silent for long: flows are folded, and of what the trackers read only what
+    /// they found is kept.
+    fn retire(&mut self, live: &mut Live) {
+        let (now, idle) = (now(), self.settings.idle);
+        let observation = live.observation(now);
+        let kept = i64::try_from(idle.max(LEAST_KEPT).as_nanos()).unwrap_or(i64::MAX);
+        let before = Timestamp(now.0.saturating_sub(kept));
+        let needed = self.frozen.freeze(observation.log(), &observation, before);
+        live.each_part(|part| {
+            part.retire(now, idle, &|flow| needed.is_transfer(flow));
+            part.retire_log(|entry| needed.holds(entry));
+        });
     }
 
     /// Whether all that is required has held long enough to end.
@@ -236,7 +264,8 @@ impl<'a> Watch<'a> {
 
     fn audit(&self, live: &Live, threads: NonZeroUsize) -> Audit {
         let observation = live.observation(now());
-        let evidence = Evidence::collect(observation.log(), &observation);
+        let log = observation.log();
+        let evidence = Evidence::collect_after(&self.frozen, log, &observation);
         let strictness = self.settings.strictness;
         audit(self.site, &observation, &evidence, strictness, threads)
     }

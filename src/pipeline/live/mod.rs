@@ -194,6 +194,13 @@ impl Live {
         self.wake = None;
     }
 
+    /// Changes what is held of each interface.
+    pub fn each_part(&mut self, mut change: impl FnMut(&mut Part)) {
+        for interface in &mut self.interfaces {
+            change(&mut interface.part);
+        }
+    }
+
     /// All that was seen until `now`.
     pub fn observation(&self, now: Timestamp) -> Observation {
         let parts = self.interfaces.iter().map(|interface| {
