@@ -30,6 +30,8 @@ mod pxe_captures;
 
 mod policy_cli;
 mod policy_documents;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod privileges;
 mod readme;
 mod retired;
 mod rpc_witness;

@@ -37,7 +37,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use error::ConfineError;
-pub use rights::{Rights, advice};
+pub use rights::advice;
 pub use user::User;
 
 /// What the process may still do once it is locked in.
