@@ -1,13 +1,14 @@
 #!/bin/sh
 # Gets what tests run in network namespaces, on Debian or a system like it: the TFTP servers and
-# clients of tests/integration/peers.rs, the virtual machine of tests/integration/lab.rs with
-# what it boots from, and what tests/integration/privileges.rs looks with. Does nothing where they are there.
+# clients of tests/integration/peers.rs, what sends to tests/integration/live_capture.rs, the virtual
+# machine of tests/integration/lab.rs with what it boots from, and what
+# tests/integration/privileges.rs looks with. Does nothing where they are there.
 set -eu
 cd "$(dirname "$0")/.."
 peers=$PWD/target/peers
 packages="atftp curl dnsmasq-base iproute2 libpcre2-8-0 libwrap0 tcpdump tftp-hpa util-linux"
 packages="$packages ethtool ipxe ipxe-qemu nftables ovmf procps pxelinux python3 qemu-system-x86 seabios syslinux-common"
-packages="$packages libcap2-bin strace"
+packages="$packages libcap2-bin strace tcpreplay"
 # These packages exclude each other, and would start what is in them: they are only unpacked.
 servers="atftpd tftpd-hpa"
 

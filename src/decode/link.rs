@@ -118,7 +118,21 @@ fn cooked(
     // Below the EtherTypes, 4 stands for an LLC frame, 1 for raw 802.3 (IPX).
     match u16::from_be_bytes(protocol) {
         4 => llc(data, Place::at(length)),
-        kind => ether_type(kind, data, length),
+        kind => Ok(past_unnamed_tag(data, ether_type(kind, data, length)?)),
+    }
+}
+
+/// Of two tags Linux (from 6.11 on) takes off the outer one and names what follows the inner one,
+/// which is still there. Seen by what would be no IP header otherwise.
+fn past_unnamed_tag(data: &[u8], place: Place) -> Place {
+    match data[place.offset..] {
+        [control, _, 0x08, 0x00, first, ..] if control >> 4 != 4 && first >> 4 == 4 => {}
+        [control, _, 0x86, 0xdd, first, ..] if control >> 4 != 6 && first >> 4 == 6 => {}
+        _ => return place,
+    }
+    Place {
+        offset: place.offset + 4,
+        ..place
     }
 }
 
@@ -280,6 +294,10 @@ mod tests {
         cooked[14..16].copy_from_slice(&[8, 0]);
         assert_eq!(decoded(113, &after(&cooked)).unwrap(), "10.0.0.2 vlan None");
         assert_eq!(decoded(113, &cooked[..15]), Err(Undecoded::LinkHeaderCut));
+        // Two tags, as Linux shows them: the outer one, what follows both, the inner one.
+        let tags = [0x88, 0xa8, 0, 110, 8, 0, 0, 7, 8, 0];
+        let tagged = after(&[&cooked[..14], &tags].concat());
+        assert_eq!(decoded(113, &tagged).unwrap(), "10.0.0.2 vlan Some(110)");
         // Netlink, of which protocol 0x0800 is none.
         cooked[2..4].copy_from_slice(&824u16.to_be_bytes());
         assert_eq!(decoded(113, &after(&cooked)), Err(Undecoded::LinkType));

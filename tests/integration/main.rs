@@ -20,7 +20,11 @@ mod generated;
 mod hostile;
 mod lab;
 #[cfg(feature = "live")]
+mod live_capture;
+#[cfg(feature = "live")]
 mod live_events;
+#[cfg(feature = "live")]
+mod live_load;
 mod loss;
 mod max_flows;
 mod merge;

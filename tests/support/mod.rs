@@ -20,3 +20,4 @@ pub mod seeds;
 pub mod services;
 pub mod shared;
 pub mod tshark;
+pub mod wire;

@@ -56,7 +56,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with(&["--net", "--pid"], "true")
     }
 
@@ -104,13 +104,19 @@ impl Host {
         command
     }
 
-    fn ip(&self, line: &str) {
+    /// Runs `ip` with the words of the line.
+    pub(super) fn ip(&self, line: &str) {
         let status = self
             .command("ip")
             .args(line.split(' '))
             .status()
             .expect("ip runs");
         assert!(status.success(), "ip {line}");
+    }
+
+    /// The file that stands for its network namespace.
+    pub(super) fn network(&self) -> String {
+        format!("/proc/{}/ns/net", self.process)
     }
 
     /// Whether a UDP socket is bound to the port.
@@ -155,9 +161,9 @@ impl Lab {
             running: Vec::new(),
             folder: folder.to_owned(),
         };
-        let peer = lab.client.process;
+        let peer = lab.client.network();
         lab.server.ip(&format!(
-            "link add link0 type veth peer name link0 netns /proc/{peer}/ns/net"
+            "link add link0 type veth peer name link0 netns {peer}"
         ));
         for (host, address) in [(&lab.server, SERVER), (&lab.client, CLIENT)] {
             host.ip(&format!("address add {address}/24 dev link0"));

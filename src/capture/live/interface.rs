@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
+use nix::net::if_::if_nametoindex;
 use pcap::Device;
 
-use super::OpenError;
 use super::error::words;
+use super::{ANY, OpenError};
 
 /// An interface that may be captured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +36,11 @@ pub fn interfaces() -> Result<Vec<Interface>, OpenError> {
         name: "interfaces".to_owned(),
         message: words(&error),
     })?;
-    Ok(devices.into_iter().map(Interface::from).collect())
+    // What libpcap lists besides (Bluetooth, D-Bus, logs of the packet filter) carries no IP.
+    let is_interface =
+        |device: &Device| device.name == ANY || if_nametoindex(device.name.as_str()).is_ok();
+    let interfaces = devices.into_iter().filter(is_interface);
+    Ok(interfaces.map(Interface::from).collect())
 }
 
 impl From<Device> for Interface {

@@ -9,7 +9,7 @@ mod error;
 mod interface;
 mod socket;
 
-use std::mem;
+use std::cell::Cell;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -81,7 +81,7 @@ pub struct LiveCapture {
     /// The kernel's number of the interface, which no other gets; `None` for `any`.
     index: Option<u32>,
     /// Whether it went down and nobody was told.
-    is_down_untold: bool,
+    is_down_untold: Cell<bool>,
     /// Frames handed over.
     frames: u64,
     received: Wrapping,
@@ -129,7 +129,7 @@ impl LiveCapture {
             index: socket::index(&capture, interface),
             capture,
             is_nanosecond,
-            is_down_untold: false,
+            is_down_untold: Cell::default(),
             frames: 0,
             received: Wrapping::default(),
             dropped: Wrapping::default(),
@@ -165,14 +165,15 @@ impl LiveCapture {
     /// so: there may be more where it returns other than 0. Never waits.
     ///
     /// # Errors
-    /// Where there are none because the interface went down (told once each time: frames go on when
-    /// it is up again) or is gone. [`Self::drain`] still gives what the kernel holds back then.
+    /// Where there are none because the interface is gone; [`Self::drain`] still gives what the
+    /// kernel holds back of it.
     pub fn read(&mut self, visit: impl FnMut(&Frame<'_>)) -> Result<usize, LiveProblem> {
         // Before libpcap meets it, which gives nothing more of an interface that is gone.
-        self.is_down_untold |= self.socket().went_down()?;
+        if self.socket().went_down()? {
+            self.is_down_untold.set(true);
+        }
         match self.dispatch(visit)? {
             0 if self.socket().is_gone() => Err(self.socket().gone()),
-            0 if mem::take(&mut self.is_down_untold) => Err(self.socket().down()),
             read => Ok(read),
         }
     }
@@ -180,8 +181,12 @@ impl LiveCapture {
     /// Waits until there are frames, `wake` is readable, or the time is over.
     ///
     /// # Errors
-    /// Where the interface is gone, or went down (told once each time, here or by [`Self::read`]).
+    /// Where the interface is gone, or went down (told once each time): frames go on when it is up
+    /// again.
     pub fn wait(&self, wake: BorrowedFd<'_>, most: Duration) -> Result<Ready, LiveProblem> {
+        if self.is_down_untold.take() {
+            return Err(self.socket().down());
+        }
         self.socket().wait(Some(wake), most)
     }
 

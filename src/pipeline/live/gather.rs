@@ -150,7 +150,9 @@ impl Gatherer {
 
     /// Reads until the end, and tells what is left.
     pub(super) fn run(mut self) {
-        let ended = self.read_on().and_then(|()| self.drain());
+        let ended = self.read_on();
+        // Of an interface that is gone, too: what arrived before counts.
+        let ended = self.drain().and(ended);
         self.state = InterfaceState::Ended {
             problem: ended.err().map(|problem| problem.to_string()),
         };
