@@ -59,18 +59,32 @@ fn a_capture_without_end_takes_no_more_and_more_memory() {
             wire_length: packet.len() as u32,
             data: &packet,
         });
+        if flow % 50 == 0 {
+            // A request that nobody answers, of which the log keeps all.
+            let packet = request(flow);
+            collector.add_one(&Frame {
+                number: u64::from(flow) + 1,
+                time,
+                link_type: LinkType(101),
+                wire_length: packet.len() as u32,
+                data: &packet,
+            });
+        }
         if flow % 250 == 249 {
             whole.append(collector.take_slice());
         }
         if flow % 10_000 == 9_999 {
-            whole.retire(time, Duration::from_secs(60), &|_| false);
+            let minute = Duration::from_secs(60);
+            let before = Timestamp(time.0 - minute.as_nanos() as i64);
+            whole.retire(time, minute, &|_| false);
+            whole.retire_log(|entry| entry.at.time >= before);
         }
         if flow == FLOWS / 4 * 3 {
             at_half = taken();
         }
     }
     let at_end = taken();
-    assert_eq!(whole.packets(), u64::from(FLOWS));
+    assert_eq!(whole.packets(), u64::from(FLOWS + FLOWS / 50));
     assert!(
         at_end < at_half + MOST_MORE,
         "{at_half}, then {at_end} bytes"
@@ -103,6 +117,22 @@ fn syn(flow: u32) -> [u8; 40] {
     packet[22..24].copy_from_slice(&443_u16.to_be_bytes());
     packet[32] = 0x50;
     packet[33] = 2;
+    packet
+}
+
+/// A read request without link layer: few clients, and port by port.
+fn request(flow: u32) -> Vec<u8> {
+    let mut packet = syn(flow)[..20].to_vec();
+    let payload = b"\0\x01boot\0octet\0";
+    let length = 8 + payload.len() as u16;
+    packet[3] = 20 + length as u8;
+    packet[9] = 17;
+    packet[16..20].copy_from_slice(&[10, 0, 0, 12]);
+    let port = 1024 + (flow / 50 % 60_000) as u16;
+    for word in [port, 69, length, 0] {
+        packet.extend(word.to_be_bytes());
+    }
+    packet.extend(payload);
     packet
 }
 

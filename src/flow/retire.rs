@@ -63,6 +63,7 @@ impl FlowTable {
         if all.is_empty() {
             return;
         }
+        self.is_apart = false;
         all.sort_unstable();
         let folded = &mut self.beyond.folded;
         let (before, _) = folded.counts();

@@ -39,6 +39,8 @@ pub struct FlowTable {
     /// The smallest bound by which something was folded, here or in a part.
     folded_at: usize,
     pub(super) beyond: Beyond,
+    /// Whether no flow that stands is folded, too.
+    pub(super) is_apart: bool,
 }
 
 /// Where flows go that the table has no room for.
@@ -300,6 +302,7 @@ impl FlowTable {
             bound,
             folded_at: bound,
             beyond: Beyond::new(bound),
+            is_apart: true,
         }
     }
 
@@ -393,8 +396,16 @@ impl FlowTable {
         theirs.views().for_each(|view| mine.insert(&view));
     }
 
+    /// Lays retired flows at those of the same five-tuples that were opened again since.
+    pub fn settle_retired(&mut self) {
+        if !self.is_apart {
+            self.settle_folded();
+        }
+    }
+
     /// Lays folded flows at those of the same five-tuples that stand one by one.
     pub fn settle_folded(&mut self) {
+        self.is_apart = true;
         let (v4, v6, seed) = (&self.v4, &self.v6, &self.seed);
         let folded = &mut self.beyond.folded;
         let taken = match self.beyond.retired {
@@ -450,6 +461,7 @@ impl FlowTable {
     pub fn append(&mut self, mut next: Self) {
         self.settle();
         next.settle();
+        self.is_apart = self.beyond.retired + next.beyond.retired == 0;
         if next.bound < self.bound {
             self.beyond.room = self.beyond.room.min(next.bound);
             self.bound = next.bound;

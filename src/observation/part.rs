@@ -358,9 +358,7 @@ impl Part {
         self.errors_outside.renumber(in_capture);
         self.log.renumber(in_capture);
         self.log.settle();
-        if self.flows.retired() > 0 {
-            self.flows.settle_folded();
-        }
+        self.flows.settle_retired();
         let limits = self.limits();
         let fragments = std::mem::take(&mut self.fragments);
         let without_first = fragments.settle(&mut self.flows);

@@ -44,7 +44,10 @@ fn an_audit_of_scans_does_not_depend_on_what_is_retired() {
         let seen = watched(&records, slice, Duration::from_millis(idle));
         assert!(retired(&seen) > 500, "{}", retired(&seen));
         assert_eq!(seen.flow_count(), whole.flow_count());
-        assert_eq!(comparable(&audit(&site, &seen)), wanted, "{slice} {idle}");
+        let audited = audit(&site, &seen);
+        assert_eq!(comparable(&audited), wanted, "{slice} {idle}");
+        let said = report(&audited, "text");
+        assert!(said.contains("flows that were silent for"), "{said}");
     }
 }
 

@@ -204,15 +204,15 @@ fn shift(list: &mut [u32; NEIGHBOURS], latest: u32) {
     list[0] = latest;
 }
 
-/// A direction as far as it was read: two lines of the cache. Counts end at their largest value.
+/// A direction as far as it was read: two lines of the cache.
 #[derive(Clone, Debug, Default)]
 #[repr(align(64))]
 pub(super) struct Direction {
     last: Last,
-    packets: u32,
+    packets: u64,
     /// Without those that [`First`] holds.
-    gaps: u32,
-    duplicates: u32,
+    gaps: u64,
+    duplicates: u64,
 }
 
 const _: () = assert!(size_of::<Direction>() == 128);
@@ -231,12 +231,12 @@ impl Direction {
             Some(place) => *place = sent,
             None => self.count(found.is_gap.into(), found.is_duplicate.into()),
         }
-        self.packets = self.packets.saturating_add(1);
+        self.packets += 1;
     }
 
-    fn count(&mut self, gaps: u32, duplicates: u32) {
-        self.gaps = self.gaps.saturating_add(gaps);
-        self.duplicates = self.duplicates.saturating_add(duplicates);
+    fn count(&mut self, gaps: u64, duplicates: u64) {
+        self.gaps += gaps;
+        self.duplicates += duplicates;
     }
 
     /// Adds what the next piece of the capture saw of the direction.
@@ -250,10 +250,10 @@ impl Direction {
         for sent in waiting {
             self.add(first.as_deref_mut(), *sent);
         }
-        let more = next.packets - waiting.len() as u32;
+        let more = next.packets - waiting.len() as u64;
         if more > 0 {
             self.last = next.last;
-            self.packets = self.packets.saturating_add(more);
+            self.packets += more;
         }
         self.count(next.gaps, next.duplicates);
     }
@@ -267,16 +267,16 @@ impl Direction {
             whole.count(found.is_gap.into(), found.is_duplicate.into());
         }
         Continuity {
-            sequence_gaps: whole.gaps.into(),
-            duplicates: whole.duplicates.into(),
-            followed: whole.packets.into(),
+            sequence_gaps: whole.gaps,
+            duplicates: whole.duplicates,
+            followed: whole.packets,
             beyond: 0,
         }
     }
 
     /// The packets that don't count yet.
     fn waiting<'a>(&self, first: Option<&'a First>) -> &'a [Sent] {
-        let length = self.packets.min(NEIGHBOURS as u32) as usize;
+        let length = self.packets.min(NEIGHBOURS as u64) as usize;
         first.map_or(&[], |first| &first.0[..length])
     }
 }
