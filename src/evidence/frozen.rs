@@ -57,8 +57,8 @@ impl Frozen {
         let mut touched = Touched::default();
         let log = log.into_iter().inspect(|entry| touched.observe(entry));
         let mut collected = Collected::of(self, log, context);
-        // Time that goes back thaws nothing.
-        let until = self.until.map_or(before, |until| until.max(before));
+        let frozen = self.until(context.end());
+        let until = frozen.map_or(before, |until| until.max(before));
         self.until = Some(until);
         let (boots, transfers) = (&collected.boots, &collected.tftp.transfers);
         let unfinished = collected.dhcp.freeze(boots, transfers, until);
@@ -87,6 +87,12 @@ impl Frozen {
 }
 
 impl Frozen {
+    /// What ended before is frozen; `None` where nothing is, or the clock has gone back behind it:
+    /// then all that the log holds counts, as it came since.
+    pub(super) fn until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.until.filter(|until| *until <= now)
+    }
+
     /// Bounds that were hit, now or before.
     pub(super) fn limits_with(
         &self,
@@ -279,12 +285,13 @@ impl Tftp {
         }
     }
 
-    /// These and those that were frozen, in time order; and the new places of the latter.
-    pub(super) fn join(self, frozen: &Frozen) -> (Self, Vec<usize>) {
-        let Some(until) = frozen.until else {
+    /// These, as far as they go on, and those that were frozen, in time order; and the new places
+    /// of the latter.
+    pub(super) fn join(self, before: &Self, until: Option<Timestamp>) -> (Self, Vec<usize>) {
+        if before.transfers.is_empty() && before.joined.is_empty() && until.is_none() {
             return (self, Vec::new());
-        };
-        let before = &frozen.tftp;
+        }
+        let goes_on = |last: Timestamp| until.is_none_or(|until| last >= until);
         let old = before
             .transfers
             .iter()
@@ -292,7 +299,8 @@ impl Tftp {
             .zip(before.answers.iter().cloned());
         let old = old.enumerate().map(|(place, it)| (Some(place), it));
         let new = self.transfers.into_iter().zip(self.answers);
-        let new = new.filter(|(transfer, _)| transfer.last >= until);
+        let known = |first| before.transfers.binary_search_by_key(&first, |it| it.first);
+        let new = new.filter(|(it, _)| goes_on(it.last) && known(it.first).is_err());
         let mut all: Vec<_> = old.chain(new.map(|it| (None, it))).collect();
         all.sort_by_key(|(_, (transfer, _))| transfer.first);
         let mut places = vec![0; before.transfers.len()];
@@ -302,10 +310,9 @@ impl Tftp {
             }
         }
         let (transfers, answers) = all.into_iter().map(|(_, it)| it).unzip();
-        let joined = self
-            .joined
-            .into_iter()
-            .filter(|joined| joined.last >= until);
+        let known = |first| before.joined.binary_search_by_key(&first, |it| it.first);
+        let joined = self.joined.into_iter();
+        let joined = joined.filter(|it| goes_on(it.last) && known(it.first).is_err());
         let mut joined: Vec<_> = before.joined.iter().cloned().chain(joined).collect();
         joined.sort_by_key(|joined| joined.first);
         let all = Self {

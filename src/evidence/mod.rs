@@ -166,20 +166,25 @@ impl Collected {
     ) -> Self {
         let mut tftp = tftp::Tracker::default();
         let mut rpc = rpc::Tracker::after(frozen.rpc.clone());
-        let mut dhcp = dhcp::Tracker::after(frozen.dhcp.clone());
+        let until = frozen.until(context.end());
+        let mut dhcp = dhcp::Tracker::after(frozen.dhcp.as_of(until));
         for entry in log {
             tftp.observe(&entry);
             rpc.observe(&entry);
             dhcp.observe(&entry);
         }
-        let (mut tftp, places) = tftp.finish(context).join(frozen);
+        let (mut tftp, places) = tftp.finish(context).join(&frozen.tftp, until);
         let (rpc, rpc_limits) = rpc.learned();
         let (found, dhcp) = dhcp.finish(&tftp.transfers);
         let mut boots = frozen.boots.clone();
         for read in boots.iter_mut().flat_map(|boot| &mut boot.reads) {
             *read = places[*read];
         }
-        boots.extend(found.boots);
+        let is_new = |boot: &Boot| {
+            let known = frozen.boots.binary_search_by_key(&boot.first, |it| it.first);
+            known.is_err()
+        };
+        boots.extend(found.boots.into_iter().filter(is_new));
         boots.sort_by_key(|boot| boot.first);
         let limits = std::mem::take(&mut tftp.limits).into_iter();
         let limits = limits.chain(rpc_limits).chain(found.limits);

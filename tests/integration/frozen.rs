@@ -188,6 +188,33 @@ fn sessions_follow_each_other() {
     }
 }
 
+/// A clock that is a year ahead for a moment freezes all, and hides nothing of what comes after.
+#[test]
+fn a_clock_that_goes_back_blinds_nobody() {
+    const YEAR: i64 = 365 * 86_400 * SECOND;
+    let good = SESSIONS.len() - 4;
+    let records = day(&[(good, 3), (good, 3), (good, 3)]);
+    let mut long = Long::new(&records);
+    let each = records.len() / 3;
+    for session in 0..3 {
+        long.slice(each);
+        if session == 0 {
+            let ahead = Timestamp(records[each].time_ns + YEAR);
+            long.watched.whole.watched_until(ahead);
+            long.freeze();
+        }
+        let now = Timestamp(records[(session + 1) * each - 1].time_ns);
+        long.watched.whole.watched_until(now);
+        let (_, evidence) = long.evidence();
+        assert_eq!(evidence.pxe.len(), session + 1);
+        long.freeze();
+    }
+    let (_, found) = long.evidence();
+    let whole = part("a.pcap", &records, 0, records.len()).finish();
+    let wanted = Evidence::collect(whole.log(), &whole);
+    assert_eq!((found.tftp, found.pxe), (wanted.tftp, wanted.pxe));
+}
+
 /// Boots for days, and no end: the log holds no more than those of the last minutes.
 #[test]
 fn the_log_of_many_boots_stays_small() {

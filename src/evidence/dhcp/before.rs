@@ -52,6 +52,16 @@ impl Who {
 }
 
 impl Before {
+    /// The same where boots are frozen that ended before; none are where the clock went back.
+    pub(in crate::evidence) fn as_of(&self, until: Option<Timestamp>) -> Self {
+        let mut before = self.clone();
+        if until.is_none() {
+            before.until = None;
+            before.since.clear();
+        }
+        before
+    }
+
     /// Whether what someone did at a time is of a boot that is frozen.
     pub(super) fn is_over(&self, who: Who, at: Timestamp) -> bool {
         match self.since.get(&who) {
