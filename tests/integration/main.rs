@@ -24,6 +24,8 @@ mod live_capture;
 #[cfg(feature = "live")]
 mod live_events;
 #[cfg(feature = "live")]
+mod live_files;
+#[cfg(feature = "live")]
 mod live_load;
 mod loss;
 mod max_flows;

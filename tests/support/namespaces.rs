@@ -67,6 +67,12 @@ impl Host {
         Self::with(&["--net", "--pid", "--mount"], prepare)
     }
 
+    /// One that sees a disk of so many KiB at that place, where there is a folder.
+    fn with_disk(place: &Path, kib: u32) -> Self {
+        let mount = format!("mount -t tmpfs -o size={kib}k none '{}'", place.display());
+        Self::with(&["--net", "--pid", "--mount"], &mount)
+    }
+
     fn with(namespaces: &'static [&'static str], prepare: &str) -> Self {
         // Its number as seen from outside, which also says that it is there.
         let script = format!(
@@ -100,6 +106,21 @@ impl Host {
             .arg("--")
             .arg(program.as_ref())
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// A program in the network of the host, run in a folder. Its process is the one that is
+    /// started, and does not die with the host.
+    fn command_outside(&self, program: &str, folder: &Path) -> Command {
+        let namespaces = self.namespaces.iter().filter(|name| **name != "--pid");
+        let mut command = Command::new("nsenter");
+        command
+            .args(["--target", &self.process.to_string()])
+            .args(namespaces)
+            .args(["--", "sh", "-c", "cd \"$0\" && exec \"$@\""])
+            .arg(folder)
+            .arg(program)
             .stdin(Stdio::null());
         command
     }
@@ -155,9 +176,25 @@ impl Lab {
     /// Sets up the link and begins to capture at the server's end of it. Everything is run in
     /// `folder`, where the capture is put, too.
     pub fn new(folder: &Path) -> Self {
-        let mut lab = Self {
+        let mut lab = Self::link(folder);
+        lab.capture();
+        lab
+    }
+
+    /// Sets up the link alone.
+    pub fn link(folder: &Path) -> Self {
+        Self::between(Host::new(), folder)
+    }
+
+    /// Sets up the link, and gives the server a disk of so many KiB at a place of its own.
+    pub fn with_disk(folder: &Path, place: &Path, kib: u32) -> Self {
+        Self::between(Host::with_disk(place, kib), folder)
+    }
+
+    fn between(server: Host, folder: &Path) -> Self {
+        let lab = Self {
             client: Host::new(),
-            server: Host::new(),
+            server,
             running: Vec::new(),
             folder: folder.to_owned(),
         };
@@ -170,8 +207,32 @@ impl Lab {
             host.ip("link set lo up");
             host.ip("link set link0 up");
         }
-        lab.capture();
         lab
+    }
+
+    /// A program at the server's end of the link, run in the folder: its process is the one that
+    /// is started, and whoever starts it ends it.
+    pub fn server_command(&self, program: &str) -> Command {
+        self.server.command_outside(program, &self.folder)
+    }
+
+    /// A file as the server sees it.
+    pub fn server_file(&self, path: &Path) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.server.process));
+        root.join(path.strip_prefix("/").expect("a whole path"))
+    }
+
+    /// Runs a client until all ends. What it writes is not wanted.
+    pub fn keep_running(&mut self, program: &str, arguments: &[&str]) {
+        let client = self
+            .client
+            .command(program)
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it runs");
+        self.running.push(client);
     }
 
     /// Where the capture stands.

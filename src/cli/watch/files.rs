@@ -131,7 +131,7 @@ impl Written {
 
     /// Waits until all is on disk; what is not.
     pub fn finish(self, moment: &Moment) -> Vec<ScribeProblem> {
-        let scribe = self.scribe.and_then(Arc::into_inner);
+        let scribe = self.scribe.as_ref();
         scribe.map_or_else(Vec::new, |scribe| scribe.finish(&counts(moment)))
     }
 }

@@ -150,12 +150,12 @@ impl Scribe {
                     Answer::Missing(problem) => missing.push(problem),
                     Answer::Done => break,
                     Answer::Gone => {
-                        missing.push(self.ended());
+                        missing.push(incomplete());
                         break;
                     }
                 }
             },
-            None => missing.push(self.ended()),
+            None => missing.push(incomplete()),
         }
         self.wait();
         missing
@@ -217,6 +217,15 @@ impl Scribe {
 impl Drop for Scribe {
     fn drop(&mut self) {
         self.wait();
+    }
+}
+
+/// That it ended early was told when it did: this is what that means.
+fn incomplete() -> ScribeProblem {
+    ScribeProblem {
+        path: None,
+        message: "files are missing or incomplete: the process that writes them ended early"
+            .to_owned(),
     }
 }
 
