@@ -21,8 +21,10 @@ use super::frames::frame;
 
 /// How often a live run judges.
 const LOOK_NS: i64 = 250_000_000;
-/// How long it goes on when nothing more comes.
-const QUIET_NS: i64 = 30_000_000_000;
+/// How often it judges while nothing comes.
+const QUIET_LOOK_NS: i64 = 1_000_000_000;
+/// How long it goes on when nothing more comes: for a transfer to stall, and that to settle.
+const QUIET_NS: i64 = 10_000_000_000;
 
 /// The clock goes on where no packet comes.
 struct At<'a>(&'a Observation, Timestamp);
@@ -71,12 +73,19 @@ pub fn replay(site: &LoadedSite, records: &[Record], mut each: impl FnMut(&Audit
     let mut come = 0;
     let mut bytes = 0;
     let mut now = begin;
+    let mut looked = i64::MIN;
     while now <= end {
+        let before = come;
         while let Some(record) = records.get(come).filter(|record| record.time_ns <= now) {
             come += 1;
             bytes += u64::from(record.wire_length);
             part.add(&[frame(come, record)]);
         }
+        if come == before && now < looked.saturating_add(QUIET_LOOK_NS) {
+            now += LOOK_NS;
+            continue;
+        }
+        looked = now;
         let mut seen = part.clone();
         seen.seal();
         let observation = Part::merge_all(vec![seen], NonZeroUsize::MIN).finish();
