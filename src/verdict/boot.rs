@@ -20,19 +20,18 @@ const REQUEST_REFUSED: &str = "tftp-request-refused";
 const ANSWER_REFUSED: &str = "tftp-answer-refused";
 const HIGH_PORT_REFUSED: &str = "tftp-high-port-refused";
 const SERVER_SILENT: &str = "tftp-server-silent";
+const BROKEN_OFF: &str = "tftp-broken-off";
 const SERVER_GONE: &str = "tftp-server-gone";
-
-/// Repetitions of an acknowledgment after which the server's silence is no chance.
-const REPEATED: u64 = 2;
 
 /// All of them.
 #[cfg(test)]
-pub(super) const WAYS_TO_FAIL: [&str; 6] = [
+pub(super) const WAYS_TO_FAIL: [&str; 7] = [
     ERROR_OF_CLIENT,
     REQUEST_REFUSED,
     ANSWER_REFUSED,
     HIGH_PORT_REFUSED,
     SERVER_SILENT,
+    BROKEN_OFF,
     SERVER_GONE,
 ];
 
@@ -329,6 +328,11 @@ fn failure(read: &Transfer) -> (RequirementCause, Option<&'static str>, String) 
             );
             (Some(SERVER_SILENT), Some(what))
         }
+        (RequirementCause::TftpStalled, None) if both_ways => {
+            let last = course.acknowledged.unwrap_or(0);
+            let what = format!("it went well up to block {last}, then nothing new came");
+            (Some(BROKEN_OFF), Some(what))
+        }
         (RequirementCause::TftpStalled | RequirementCause::Unreachable, Some(refused)) => {
             let by = refused.error.sender;
             let (how, what) = match refused.sent_by {
@@ -355,13 +359,10 @@ fn failure(read: &Transfer) -> (RequirementCause, Option<&'static str>, String) 
     (cause, how, what.unwrap_or_else(|| meaning.to_owned()))
 }
 
-/// Whether the last block was acknowledged again and again, and never sent again: the
-/// acknowledgments would have brought the next one, had they been heard or answered.
+/// Whether the last block was acknowledged again, and never sent again: a server that does not hear
+/// the acknowledgments repeats it.
 fn is_server_silent(course: &TransferCourse) -> bool {
-    course.is_awaited
-        && !course.is_resent
-        && course.acknowledged == course.sent
-        && course.repeated_acknowledgments >= REPEATED
+    course.is_awaited && !course.is_resent && course.acknowledged == course.sent
 }
 
 /// Judges the steps of a boot in order: the name of the first required one that is missing or
