@@ -25,16 +25,14 @@ pub(super) fn lines(view: &View, canvas: &Canvas) -> Vec<String> {
     let mut left = room.saturating_sub(2);
     // What the checklist itself would take with all its steps.
     let checks = wanted(view, canvas);
-    let transfers = block(&view.transfers, view.transfer_count, FEW, moving);
-    let found = found(view);
-    let aside = transfers.len() + found.len();
-    let room_aside = left.saturating_sub(checks).max(left / 3).min(aside);
+    let mut aside = diagnoses(view, canvas);
+    aside.extend(block(&view.transfers, view.transfer_count, FEW, moving));
+    aside.extend(found(view));
+    let room_aside = left.saturating_sub(checks).max(left / 3).min(aside.len());
     left -= room_aside;
     let mut lines = vec![head];
     lines.extend(checklist(view, canvas, left));
-    let transfers_shown = transfers.len().min(room_aside);
-    lines.extend(transfers.into_iter().take(transfers_shown));
-    lines.extend(found.into_iter().take(room_aside - transfers_shown));
+    lines.extend(aside.into_iter().take(room_aside));
     lines.push(foot);
     lines.truncate(room.max(1));
     lines.iter().map(|line| line.write(canvas)).collect()
@@ -299,6 +297,23 @@ fn moving(transfer: &Moving) -> Line {
             format!("{}/s", bytes(transfer.bytes_per_second)),
         ),
     }
+}
+
+/// What the evidence says is wrong: a name and a host, and the sentence under it.
+fn diagnoses(view: &View, canvas: &Canvas) -> Vec<Line> {
+    let width = canvas.width.saturating_sub(BODY + 1).max(NARROWEST);
+    let mut lines = Vec::new();
+    for (title, text) in view.diagnoses.iter().take(FEW) {
+        lines.push(Line::default().with(Ink::Bad, format!("diagnosis: {title}")));
+        let text = wrapped(text, width, CAUSE_LINES).into_iter();
+        lines.extend(text.map(|text| Line::indented(BODY).with(Ink::Plain, text)));
+    }
+    let more = view.diagnosis_count.saturating_sub(FEW);
+    if more > 0 {
+        let more = format!("and {} more", number(more as u64));
+        lines.push(Line::indented(2).with(Ink::Faint, more));
+    }
+    lines
 }
 
 /// Unexpected flows under their heading.

@@ -156,6 +156,23 @@ fn a_boot_that_fails() {
 }
 
 #[test]
+fn what_the_evidence_says_stands_under_the_checklist() {
+    let mut audit = of(boot(Some("52:54:00:12:34:56"), STALLED));
+    audit.diagnoses = sample::audit().diagnoses;
+    assert!(!audit.diagnoses.is_empty());
+    let of_diagnosis = |screen: &str| screen.matches("diagnosis: ").count();
+    let shown = screen(&audit, &SIZE);
+    assert_eq!(
+        of_diagnosis(&shown),
+        audit.diagnoses.len().min(3),
+        "{shown}"
+    );
+    assert!(shown.contains(audit.diagnoses[0].code), "{shown}");
+    let untold = View::new(&audit, &moment(1), &Teller::default(), (0, 0), "");
+    assert_eq!(of_diagnosis(&lines(&untold, &SIZE).join("\n")), 0);
+}
+
+#[test]
 fn a_failure_is_shown_once_it_was_told() {
     let audit = of(boot(Some("52:54:00:12:34:56"), STALLED));
     let view = View::new(&audit, &moment(1), &Teller::default(), (0, 0), "");

@@ -7,7 +7,7 @@ use super::super::events::{InterfaceState, Moment, Teller, is_satisfied, reading
 use super::runs::{Rule, Run, rules, runs};
 use crate::evidence::{Transfer, TransferOperation, TransferOutcome};
 use crate::report::escape;
-use crate::verdict::{Audit, Finding};
+use crate::verdict::{Audit, Diagnosis, Finding};
 
 /// Rows of a list that are worked out; no terminal shows more.
 const MAX_ROWS: usize = 64;
@@ -29,6 +29,9 @@ pub(super) struct View {
     pub runs: Vec<Run>,
     /// Required rules, those that need attention first.
     pub rules: Vec<Rule>,
+    /// What is wrong by name, and for whom; and a sentence on each.
+    pub diagnoses: Vec<(String, String)>,
+    pub diagnosis_count: usize,
     /// Transfers under way, the latest first.
     pub transfers: Vec<Moving>,
     pub transfer_count: usize,
@@ -84,6 +87,8 @@ impl View {
         let mut told: Vec<&Finding> = audit.unexpected.iter().collect();
         told.retain(|finding| finding.accepted.is_none() && teller.has_told(finding));
         told.sort_by_key(|finding| Reverse(finding.last));
+        let mut diagnoses: Vec<&Diagnosis> = audit.diagnoses.iter().collect();
+        diagnoses.retain(|diagnosis| teller.has_told_diagnosis(diagnosis));
         let transfers = moving.iter().take(MAX_ROWS);
         let unexpected = told.iter().take(MAX_ROWS);
         Self {
@@ -96,6 +101,8 @@ impl View {
             dropped: moment.dropped(),
             runs: runs(audit, teller, &reading),
             rules: rules(audit, teller),
+            diagnosis_count: diagnoses.len(),
+            diagnoses: diagnoses.into_iter().take(MAX_ROWS).map(named).collect(),
             transfers: transfers.map(|one| Moving::new(one, moment)).collect(),
             transfer_count: moving.len(),
             unexpected: unexpected.map(|one| Unexpected::new(one)).collect(),
@@ -110,6 +117,14 @@ impl View {
             ends: ends.to_owned(),
         }
     }
+}
+
+/// Code and host, and what is said of it.
+fn named(diagnosis: &Diagnosis) -> (String, String) {
+    let host = diagnosis.host.as_deref().unwrap_or_default();
+    let title = format!("{}  {}", diagnosis.code, escape::line(host));
+    let text = escape::line(&diagnosis.explanation).into_owned();
+    (title.trim_end().to_owned(), text)
 }
 
 fn interfaces(moment: &Moment) -> String {

@@ -30,7 +30,7 @@ use self::round::Round;
 use self::tellers::{Clock, Diagnoses, Endpoints, Flows, Interfaces, Losses, Steps, Transfers};
 use crate::net::Timestamp;
 use crate::report::model::{Site, Tool};
-use crate::verdict::{Audit, Finding, Requirement};
+use crate::verdict::{Audit, Diagnosis, Finding, Requirement};
 
 /// What was told so far. Memory: what the lists of the audit hold, each with its key.
 #[derive(Debug, Default)]
@@ -78,6 +78,11 @@ impl Teller {
     /// Whether a finding was told.
     pub fn has_told(&self, finding: &Finding) -> bool {
         self.flows.has_told(finding)
+    }
+
+    /// Whether a diagnosis was told.
+    pub fn has_told_diagnosis(&self, diagnosis: &Diagnosis) -> bool {
+        self.diagnoses.has_told(diagnosis)
     }
 
     fn go_round(&mut self, moment: &Moment, round: &mut Round<'_>) {

@@ -10,6 +10,7 @@ use super::super::{escaped, seconds};
 use crate::evidence::Uuid;
 use crate::net::Protocol;
 use crate::report::model::{Diagnosis, Rpc};
+use crate::verdict;
 
 /// Diagnoses rest on silence as failures do, and settle as long.
 const SETTLES: Duration = seconds(3);
@@ -22,6 +23,11 @@ pub(in super::super) struct Diagnoses {
 }
 
 impl Diagnoses {
+    /// Whether it was told.
+    pub fn has_told(&self, diagnosis: &verdict::Diagnosis) -> bool {
+        self.told.told(&(diagnosis.code, diagnosis.host.clone()))
+    }
+
     pub fn tell(&mut self, round: &mut Round<'_>) {
         let audit = round.audit;
         self.told.begin();
