@@ -11,7 +11,9 @@ use super::target;
 use super::terminal::Terminal;
 use crate::evidence::Evidence;
 use crate::observation::Observation;
-use crate::report::{Format, Page, Report, file};
+#[cfg(feature = "live")]
+use crate::report::Format;
+use crate::report::{Page, Report, file};
 use crate::site::LoadedSite;
 use crate::verdict::{Audit, Strictness, audit};
 
@@ -94,11 +96,13 @@ impl JudgeArgs {
     }
 
     /// The format of standard output.
+    #[cfg(feature = "live")]
     pub fn format(&self) -> &'static Format {
         self.report.format
     }
 
     /// Whether nothing is wanted on standard output.
+    #[cfg(feature = "live")]
     pub fn is_quiet(&self) -> bool {
         self.report.quiet
     }

@@ -80,6 +80,7 @@ impl Terminal {
     }
 
     /// Says what is so.
+    #[cfg(feature = "live")]
     pub fn note(&self, message: &str) {
         self.say(HELP, "note", message);
     }
@@ -102,6 +103,7 @@ impl Terminal {
     }
 
     /// Whether standard error is written in colour.
+    #[cfg(feature = "live")]
     pub fn is_error_coloured(&self) -> bool {
         self.error_colour
     }

@@ -181,7 +181,9 @@ impl Collected {
             *read = places[*read];
         }
         let is_new = |boot: &Boot| {
-            let known = frozen.boots.binary_search_by_key(&boot.first, |it| it.first);
+            let known = frozen
+                .boots
+                .binary_search_by_key(&boot.first, |it| it.first);
             known.is_err()
         };
         boots.extend(found.boots.into_iter().filter(is_new));

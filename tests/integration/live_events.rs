@@ -66,7 +66,8 @@ fn checked(site: &LoadedSite, records: &[Record], name: &str) -> (Vec<Event>, Au
 
 /// The last word on every requirement is how the audit has it.
 fn steps_agree(events: &[Event], audit: &Audit, name: &str) {
-    let mut last: BTreeMap<(&str, Option<&str>), (&str, &str, Option<&str>)> = BTreeMap::new();
+    type Key<'a> = (&'a str, Option<&'a str>);
+    let mut last: BTreeMap<Key<'_>, (&str, &str, Option<&str>)> = BTreeMap::new();
     for event in events {
         let (step, host, word) = match &event.kind {
             EventKind::StepSatisfied(step)

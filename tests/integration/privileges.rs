@@ -17,6 +17,8 @@ use crate::support::namespaces::{self, wait_until};
 
 /// Somebody without rights: daemon, on every Debian.
 const ORDINARY: &str = "1";
+/// The user who owns nothing.
+const NOBODY: &str = "65534";
 const SITE: &str = "version = 1\nname = \"loopback\"\n[roles]\nclient = [\"127.0.0.1\"]\n";
 
 /// Whether this can run here; said on standard error where it can't.
@@ -162,11 +164,16 @@ impl Watch {
     }
 
     /// Waits until it reads, and makes sure that no thread has any right left.
-    fn has_no_rights(&self, processes: usize, uid: &str, bounding_too: bool) {
+    fn has_no_rights(&self, uids: &[&str], bounding_too: bool) {
         wait_until("it captures", || self.processes()[0].threads().len() > 1);
         let found = self.processes();
-        assert_eq!(found.len(), processes);
-        for status in found.iter().flat_map(Process::threads) {
+        assert_eq!(found.len(), uids.len());
+        let threads = |(process, uid): (&Process, &&str)| {
+            let uid = (*uid).to_owned();
+            let threads = process.threads().into_iter();
+            threads.map(move |status| (status, uid.clone()))
+        };
+        for (status, uid) in found.iter().zip(uids).flat_map(threads) {
             let mut wanted = vec![
                 "CapInh:\t0000000000000000".to_owned(),
                 "CapPrm:\t0000000000000000".to_owned(),
@@ -232,7 +239,7 @@ fn root_gives_up_everything() {
         "{}",
         watch.held
     );
-    watch.has_no_rights(1, "65534", true);
+    watch.has_no_rights(&[NOBODY], true);
     watch.end(&place);
 }
 
@@ -245,7 +252,7 @@ fn a_named_user_writes_the_files() {
     place.give_out(1);
     let report_too = format!("json={}", place.text("out/now.json"));
     let watch = place.start(&[], &["--user", "daemon", "--report", &report_too]);
-    watch.has_no_rights(2, ORDINARY, true);
+    watch.has_no_rights(&[ORDINARY, ORDINARY], true);
     watch.end(&place);
     report(&place.path("out/now.json"));
 }
@@ -269,7 +276,7 @@ fn a_capability_of_the_file_suffices() {
     let report_too = format!("json={}", place.text("out/now.json"));
     let packets = place.text("out/packets.pcapng");
     let watch = place.start(&ordinary, &["--report", &report_too, "--write", &packets]);
-    watch.has_no_rights(2, ORDINARY, false);
+    watch.has_no_rights(&[ORDINARY, ORDINARY], false);
     watch.end(&place);
     report(&place.path("out/now.json"));
 }
@@ -296,7 +303,7 @@ fn a_service_needs_no_root() {
     ];
     let metrics = place.text("out/lo.prom");
     let watch = place.start(&service, &["--metrics", &metrics]);
-    watch.has_no_rights(2, ORDINARY, false);
+    watch.has_no_rights(&[ORDINARY, ORDINARY], false);
     watch.end(&place);
     let metrics = fs::read_to_string(metrics).expect("metrics");
     assert!(metrics.contains("portolan"), "{metrics}");
@@ -461,7 +468,7 @@ fn once_locked_in_no_file_and_no_socket_is_opened() {
         "1s",
     ];
     let watch = place.start(&strace, &arguments);
-    watch.has_no_rights(2, "0", true);
+    watch.has_no_rights(&[NOBODY, "0"], true);
     watch.end(&place);
     report(&place.path("out/now.json"));
 

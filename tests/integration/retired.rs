@@ -116,7 +116,7 @@ fn packets_from_another_time_retire_nothing_else() {
 fn frame_numbers_past_their_bound_are_no_harm() {
     let records = scans();
     let mut part = part("a.pcap", &[], 0, 0);
-    for (number, record) in (1_u64 << 40 - 1..).step_by(1 << 38).zip(&records) {
+    for (number, record) in (1_u64 << 39..).step_by(1 << 38).zip(&records) {
         part.add_one(&Frame {
             number,
             time: Timestamp(record.time_ns),

@@ -50,8 +50,8 @@ pub struct Args {
     pub ends: EndArgs,
     #[command(flatten)]
     pub files: FileArgs,
-    /// Go on as this user once the interfaces are open [default: nobody where no file is to be
-    /// written; else root without any capability]
+    /// Go on as this user once the interfaces are open [default, where root starts it: nobody, and
+    /// what writes files as root without any capability]
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
     /// Keep at most this many flows one by one, in about 80 bytes each (IPv6: 120) for every

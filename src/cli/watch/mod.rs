@@ -148,8 +148,8 @@ fn refused(error: OpenError) -> Failure {
 
 /// Gives up what is no longer needed, and says what holds.
 fn lock_in(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
-    let user =
-        User::to_go_on_as(args.user.as_deref(), files::are_wanted(args)).map_err(Failure::new)?;
+    // Files are the other process's.
+    let user = User::to_go_on_as(args.user.as_deref(), false).map_err(Failure::new)?;
     let plan = Plan {
         user,
         files: Files::None,

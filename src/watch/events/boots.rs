@@ -12,7 +12,7 @@ pub(in crate::watch) fn reading(audit: &Audit) -> HashMap<String, &Transfer> {
     for boot in audit.pxe.iter().map(|boot| &boot.boot) {
         let reads = boot.reads.iter().filter_map(|read| audit.tftp.get(*read));
         let is_open = |transfer: &&Transfer| transfer.outcome == TransferOutcome::Open;
-        if let Some(transfer) = reads.filter(is_open).last()
+        if let Some(transfer) = reads.rev().find(is_open)
             && let Some(name) = name(boot)
         {
             reading.insert(name, transfer);

@@ -41,7 +41,7 @@ impl Block {
             return Ok(None);
         };
         let claimed = length as usize;
-        if claimed < FRAMING || claimed % 4 != 0 || claimed > MAX_BLOCK_BYTES {
+        if claimed < FRAMING || !claimed.is_multiple_of(4) || claimed > MAX_BLOCK_BYTES {
             return Err(NoBlock);
         }
         let Some(block) = bytes.get(..claimed) else {
