@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use super::dhcp::{self, Before};
 use super::rpc::Endpoints;
 use super::tftp::Found as Tftp;
-use super::{Boot, Collected, Context, EvidenceLimit};
+use super::{Boot, Collected, Context, EvidenceLimit, Transfer};
 use crate::flow::{FlowKey, Side};
 use crate::net::{Endpoint, FiveTuple, Protocol, Timestamp};
 use crate::observation::{LogEntry, LogKind};
@@ -61,7 +61,7 @@ impl Frozen {
         let until = frozen.map_or(before, |until| until.max(before));
         self.until = Some(until);
         let (boots, transfers) = (&collected.boots, &collected.tftp.transfers);
-        let unfinished = collected.dhcp.freeze(boots, transfers, until);
+        let unfinished = collected.dhcp.freeze(boots, transfers, until, &self.boots);
         let mut place = 0;
         collected.boots.retain(|_| {
             place += 1;
@@ -69,7 +69,9 @@ impl Frozen {
         });
         let from = touched.needed(&collected.tftp, until);
         let transfers = collected.tftp.flows().collect();
-        collected.tftp.freeze(&mut collected.boots, until);
+        collected
+            .tftp
+            .freeze(&mut collected.boots, until, &self.tftp);
         collected.limits.append(&mut collected.tftp.limits);
         self.tftp = collected.tftp;
         self.rpc = collected.rpc;
@@ -252,15 +254,17 @@ impl Tftp {
     }
 
     /// Keeps what is over, the latest where that is too much; the reads of boots go with it.
-    fn freeze(&mut self, boots: &mut [Boot], until: Timestamp) {
+    fn freeze(&mut self, boots: &mut [Boot], until: Timestamp, before: &Self) {
+        let known = |first| before.transfers.binary_search_by_key(&first, |it| it.first);
+        let is_over = |it: &Transfer| it.last < until || known(it.first).is_ok();
         let mut places = Vec::with_capacity(self.transfers.len());
         let mut kept = 0;
         let (limit, most) = Self::LIMIT;
-        let over = self.transfers.iter().filter(|it| it.last < until).count();
+        let over = self.transfers.iter().filter(|it| is_over(it)).count();
         let beyond = over.saturating_sub(most);
         let mut passed = 0;
         for transfer in &self.transfers {
-            let is_over = transfer.last < until;
+            let is_over = is_over(transfer);
             passed += usize::from(is_over);
             let stays = is_over && passed > beyond;
             places.push(stays.then_some(kept));
@@ -270,7 +274,9 @@ impl Tftp {
         self.answers.retain(|_| stays.next().unwrap_or_default());
         let mut stays = places.iter().map(Option::is_some);
         self.transfers.retain(|_| stays.next().unwrap_or_default());
-        self.joined.retain(|transfer| transfer.last < until);
+        let known = |first| before.joined.binary_search_by_key(&first, |it| it.first);
+        self.joined
+            .retain(|it| it.last < until || known(it.first).is_ok());
         let beyond_joined = self.joined.len().saturating_sub(most);
         self.joined.drain(..beyond_joined);
         if beyond + beyond_joined > 0 {

@@ -175,7 +175,9 @@ impl Collected {
         }
         let (mut tftp, places) = tftp.finish(context).join(&frozen.tftp, until);
         let (rpc, rpc_limits) = rpc.learned();
-        let (found, dhcp) = dhcp.finish(&tftp.transfers);
+        let (found, dhcp) = dhcp.finish(&tftp.transfers, |place| {
+            places.binary_search(&place).is_ok()
+        });
         let mut boots = frozen.boots.clone();
         for read in boots.iter_mut().flat_map(|boot| &mut boot.reads) {
             *read = places[*read];

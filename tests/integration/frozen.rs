@@ -14,7 +14,7 @@ use crate::max_flows::comparable;
 use crate::slices::Watched;
 use crate::support::audited::{boundary_site, verdict};
 use crate::support::boots;
-use crate::support::build::Record;
+use crate::support::build::{Link, Record, Recording};
 use crate::support::frames::part;
 use crate::support::services;
 
@@ -31,9 +31,12 @@ static SITE: LazyLock<LoadedSite> = LazyLock::new(boundary_site);
 static SESSIONS: LazyLock<Vec<Vec<Record>>> = LazyLock::new(|| {
     let (mut good, boot) = boots::negotiated();
     boots::goes_on(&boot, &mut good);
+    let mut reads = Recording::new(Link::Ethernet);
+    boots::goes_on(&boot, &mut reads);
     let sessions = boots::all().into_iter().chain(services::all());
     let sessions = sessions.map(|(_, recording)| recording);
     let more = [
+        reads,
         good,
         boots::requests_only(),
         boots::boot_server_answers_late(),

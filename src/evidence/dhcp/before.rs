@@ -70,6 +70,11 @@ impl Before {
         }
     }
 
+    /// Whether a boot goes on.
+    pub(super) fn needs_more_of(&self, who: Who) -> bool {
+        self.since.contains_key(&who)
+    }
+
     /// Whether leases of that time are known.
     pub(super) fn knows_leases_of(&self, at: Timestamp) -> bool {
         self.until.is_some_and(|until| at < until)
@@ -96,13 +101,18 @@ impl Before {
         Some(!self.is_over(Who::Machine(mac), entry.at.time))
     }
 
-    /// Says which boots, in time order, go on: all others end before `until`.
+    /// Says which boots, in time order, go on: all others end before `until`, or were `frozen`.
     pub(in crate::evidence) fn freeze(
         &mut self,
         boots: &[Boot],
         transfers: &[Transfer],
         until: Timestamp,
+        frozen: &[Boot],
     ) -> Vec<bool> {
+        let is_frozen = |boot: &Boot| {
+            let known = frozen.binary_search_by_key(&boot.first, |it| it.first);
+            known.is_ok()
+        };
         let mut by_machine: BTreeMap<Who, Vec<usize>> = BTreeMap::new();
         for (place, boot) in boots.iter().enumerate() {
             if let Some(who) = Who::of(boot) {
@@ -115,13 +125,15 @@ impl Before {
             let is_last = |index: usize| index + 1 == places.len();
             let unfinished = (0..places.len()).find(|index| {
                 let boot = &boots[places[*index]];
-                boot.last >= until || is_last(*index) && waits(boot, transfers, until)
+                let goes_on =
+                    boot.last >= until || is_last(*index) && waits(boot, transfers, until);
+                goes_on && !is_frozen(boot)
             });
             let Some(index) = unfinished else {
                 continue;
             };
             for place in &places[index..] {
-                goes_on[*place] = true;
+                goes_on[*place] = !is_frozen(&boots[*place]);
             }
             let first = boots[places[index]].first;
             let before = index.checked_sub(1).map(|before| &boots[places[before]]);

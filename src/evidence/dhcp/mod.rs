@@ -107,7 +107,12 @@ impl<'a> Tracker<'a> {
     }
 
     /// Joins the boots with the transfers of the same machines.
-    pub(super) fn finish(mut self, transfers: &'a [Transfer]) -> (Found, Before) {
+    /// Of transfers that are frozen only those count that a boot that goes on may need.
+    pub(super) fn finish(
+        mut self,
+        transfers: &'a [Transfer],
+        is_frozen: impl Fn(usize) -> bool,
+    ) -> (Found, Before) {
         let mut others: BTreeMap<IpAddr, Vec<Event<'a>>> = BTreeMap::new();
         let mut reads: BTreeMap<[u8; 6], Vec<Event<'a>>> = BTreeMap::new();
         for (place, transfer) in transfers.iter().enumerate() {
@@ -119,7 +124,8 @@ impl<'a> Tracker<'a> {
             let holder = given.holder(address, transfer.first);
             let holder = holder.or_else(|| offered.holder(address, transfer.first));
             let who = holder.map_or(Who::Address(address), Who::Machine);
-            if self.before.is_over(who, transfer.first.time) {
+            let is_over = self.before.is_over(who, transfer.first.time);
+            if is_over || is_frozen(place) && !self.before.needs_more_of(who) {
                 continue;
             }
             let events = match holder {
@@ -136,6 +142,10 @@ impl<'a> Tracker<'a> {
             events.extend(reads.remove(&mac).into_iter().flatten());
             // Stable: a message before the read of the same packet time.
             events.sort_by_key(Event::at);
+            found.add(Some(mac), events, &mut kept_out);
+        }
+        // Machines of which nothing but a lease is known any more.
+        for (mac, events) in reads {
             found.add(Some(mac), events, &mut kept_out);
         }
         for events in others.into_values() {
