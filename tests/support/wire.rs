@@ -118,8 +118,9 @@ impl Wire {
 
     /// Begins to watch the near end; returns once it does.
     pub fn watch(&self, program: &Path, arguments: &[&str]) -> Watch {
-        // The shell knows its number, and hears when it is to end; what is written is its alone.
-        let script = "\"$@\" & child=$!; exec >&-; read -r _; kill -TERM $child; wait $child";
+        // The shell knows its number, and a line from here ends it by a signal.
+        let script = "exec 3<&0; \"$@\" & child=$!; \
+                      { read -r _ <&3 && kill -TERM $child; } & wait $child";
         let mut child = self
             .command("sh")
             .args(["-c", script, "sh"])
@@ -191,18 +192,18 @@ impl Watch {
 
     /// Asks it to end, by a signal.
     pub fn end(mut self) -> Watched {
-        let mut input = self.child.stdin.take().expect("it is piped");
+        let input = self.child.stdin.as_mut().expect("it is piped");
         input.write_all(b"\n").expect("somebody reads");
         self.wait()
     }
 
     /// Waits until it ends.
     pub fn wait(mut self) -> Watched {
-        // The shell waits for a line: it ends by itself only when the program was told to.
-        if let Some(mut input) = self.child.stdin.take() {
-            wait_until("the program ends", || self.out.is_finished());
-            input.write_all(b"\n").expect("somebody reads");
-        }
+        wait_until("the program ends", || {
+            self.child.try_wait().expect("a child").is_some()
+        });
+        // Who waits for a line ends, too, and with it what is written.
+        drop(self.child.stdin.take());
         let status = self.child.wait().expect("a child");
         let out = self.out.join().expect("text");
         self.err.join().expect("text");
