@@ -14,6 +14,8 @@ use crate::verdict::{Audit, Strictness, audit};
 
 /// How long to wait for something new, before the other reasons to end are looked at.
 const TICK: Duration = Duration::from_millis(50);
+/// How long a run that ends takes no notice of further signals.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How often what was seen is judged.
 const JUDGE_TIME: Duration = Duration::from_millis(250);
 /// How often it is judged while nothing comes: time alone makes a request unanswered.
@@ -101,9 +103,15 @@ pub fn run(
         }
     };
     live.stop();
+    let stopped = Instant::now();
     while live.is_running() {
         live.take_next(TICK);
+        // Packets may wait for a disk that takes none.
+        if stopped.elapsed() > PATIENCE {
+            signals.give_way();
+        }
     }
+    signals.give_way();
     watch.last(&live, ended, audience)
 }
 

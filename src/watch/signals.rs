@@ -1,5 +1,5 @@
-//! Signals that end a live run in good order. A second one ends it at once, as if nobody had
-//! asked to be told.
+//! Signals that end a live run in good order. A later one ends it at once, as if nobody had asked
+//! to be told: not the next one, for `timeout` and a terminal that is closed send two.
 
 use std::io;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ const ENDING: [(i32, &str); 4] = [
 pub struct Signals {
     /// Number of the last one, 0 before any.
     came: Arc<AtomicUsize>,
+    /// Whether the next one ends the run at once.
+    is_last: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -30,14 +32,17 @@ impl Signals {
     /// Where the system refuses.
     pub fn watch() -> io::Result<Self> {
         let came = Arc::new(AtomicUsize::new(0));
-        let is_second = Arc::new(AtomicBool::new(false));
+        let is_last = Arc::new(AtomicBool::new(false));
         for (signal, _) in ENDING {
-            // In this order: the first signal passes by what it arms.
-            flag::register_conditional_default(signal, Arc::clone(&is_second))?;
-            flag::register(signal, Arc::clone(&is_second))?;
+            flag::register_conditional_default(signal, Arc::clone(&is_last))?;
             flag::register_usize(signal, Arc::clone(&came), signal as usize)?;
         }
-        Ok(Self { came })
+        Ok(Self { came, is_last })
+    }
+
+    /// From now on a signal ends the process at once.
+    pub fn give_way(&self) {
+        self.is_last.store(true, Ordering::Relaxed);
     }
 
     /// Name of the signal that came.

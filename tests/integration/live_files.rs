@@ -34,7 +34,7 @@ impl Scene {
     /// # Panics
     /// In CI, where it must.
     fn new(disk_kib: Option<u32>) -> Option<Self> {
-        let programs = ["bash", "ip", "kill", "nsenter", "unshare"];
+        let programs = ["bash", "ip", "nsenter", "unshare"];
         if let Some(obstacle) = namespaces::obstacle(&programs.map(Path::new)) {
             let advice = "tests/peers.sh gets the programs";
             assert!(
@@ -145,13 +145,15 @@ impl Watch {
         self.errors.lock().expect("no panic").clone()
     }
 
-    /// Sends a signal and waits for the end, also of the process that writes; how it ended, and
+    /// Ends it by a signal and waits for the end, also of the process that writes; how it ended, and
     /// what it wrote on standard error.
     fn end(mut self, signal: &str) -> (ExitStatus, String) {
-        let status = Command::new("kill")
-            .args(["-s", signal, &self.child.id().to_string()])
+        // Twice, as `timeout` does, and a terminal that is closed.
+        let status = Command::new("sh")
+            .args(["-c", "kill -s $0 $1; kill -s $0 $1 || true", signal])
+            .arg(self.child.id().to_string())
             .status()
-            .expect("kill runs");
+            .expect("sh runs");
         assert!(status.success(), "{signal}");
         let status = self.child.wait().expect("a child");
         let listener = self.listener.take().expect("is there");
