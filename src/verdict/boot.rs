@@ -274,6 +274,15 @@ impl<'a> Booting<'a> {
                 let text = "the capture ends before the transfer does, or its end can't be told";
                 not_observable(text.to_owned(), Some(read.first))
             }
+            ReadsEnd::Unconfirmed(read) => {
+                let file = file_name(&read.file);
+                let server = read.server.address;
+                let text = format!(
+                    "{server} sent all of `{file}`, and the machine did not acknowledge the last \
+                     block: it went on without doing so, or stopped there"
+                );
+                not_observable(text, Some(read.first))
+            }
             ReadsEnd::Failed(read) => failed_read(read),
         })
     }

@@ -65,8 +65,6 @@ const STALLED: Outcome = Outcome::Failed {
 };
 
 const BOOTS: [Boot; 18] = [
-    // PXELINUX may leave for its kernel before the last acknowledgment is sent, where the machine is
-    // slow: good boots by BIOS run only where all do.
     boot("--client bios --server dhcp", Outcome::Satisfied),
     boot("--client bios --server proxy", Outcome::Satisfied),
     boot("--client bios --single-port", Outcome::Satisfied),
@@ -248,6 +246,9 @@ fn check_told(boot: &Boot, told: &Told, report: &Value) {
     assert_eq!(told.end["kernel_drops"], 0, "{what}");
     assert!(told.begun > 0, "{what}: no transfer told");
     for entry in report["requirements"].as_array().expect("a list") {
+        if is_unconfirmed(boot, entry) {
+            continue;
+        }
         let step = entry["step"].as_str().expect("a scenario's");
         let last = told.steps.get(step).map_or("", |told| {
             assert_eq!(told["state"], entry["state"], "{what} {step}");
@@ -293,6 +294,16 @@ fn unname(value: &mut Value) {
     }
 }
 
+/// PXELINUX may leave for its kernel before the last acknowledgment is sent, where the machine is
+/// slow: then the capture does not show that it has the file.
+fn is_unconfirmed(boot: &Boot, entry: &Value) -> bool {
+    let told = entry["explanation"].as_str().unwrap_or_default();
+    matches!(boot.outcome, Outcome::Satisfied)
+        && boot.options.contains("--client bios")
+        && entry["state"] == "not-observable"
+        && told.contains("the machine did not acknowledge the last block")
+}
+
 fn check(boot: &Boot, status: i32, report: &Value) {
     let what = boot.options;
     let list = |key: &str| report[key].as_array().expect("a list").clone();
@@ -308,6 +319,9 @@ fn check(boot: &Boot, status: i32, report: &Value) {
     assert_eq!(status, i32::from(state == "failed"), "{what}");
     assert_eq!(report["pxe"][0]["first_missing_step"], missing, "{what}");
     for entry in list("requirements") {
+        if is_unconfirmed(boot, &entry) {
+            continue;
+        }
         let wanted = match entry["step"].as_str() {
             Some("tftp-transfer") => state,
             Some("binl") if !is_binl_asked => "not-applicable",

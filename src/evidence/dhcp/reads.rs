@@ -20,6 +20,8 @@ pub enum ReadsEnd<'a> {
     Failed(&'a Transfer),
     /// None failed, but the end of one is not known.
     Open(&'a Transfer),
+    /// None failed, but the machine said nothing to the last block of one, nor asked for it again.
+    Unconfirmed(&'a Transfer),
 }
 
 impl<'a> ReadsEnd<'a> {
@@ -41,9 +43,8 @@ impl<'a> ReadsEnd<'a> {
                 let went_on = last_complete.is_some_and(|other| other.first > transfer.first);
                 !(not_found && went_on)
             }
-            TransferOutcome::Stalled
-            | TransferOutcome::Unanswered
-            | TransferOutcome::Unreachable => true,
+            TransferOutcome::Stalled => !is_unconfirmed(transfer),
+            TransferOutcome::Unanswered | TransferOutcome::Unreachable => true,
         };
         if let Some(transfer) = last_attempts.iter().find(failed) {
             return Some(Self::Failed(transfer));
@@ -51,6 +52,12 @@ impl<'a> ReadsEnd<'a> {
         let is_open = |transfer: &&&Transfer| transfer.outcome == TransferOutcome::Open;
         if let Some(transfer) = last_attempts.iter().rfind(is_open) {
             return Some(Self::Open(transfer));
+        }
+        let unconfirmed = last_attempts
+            .iter()
+            .rfind(|transfer| is_unconfirmed(transfer));
+        if let Some(transfer) = unconfirmed {
+            return Some(Self::Unconfirmed(transfer));
         }
         let complete = reads.iter().filter(is_complete);
         if let Some(transfer) = complete.max_by_key(|transfer| transfer.last) {
@@ -64,9 +71,21 @@ impl<'a> ReadsEnd<'a> {
     pub fn well(&self) -> Option<Position> {
         match self {
             Self::Complete(transfer) | Self::SizesOnly(transfer) => Some(end(transfer)),
-            Self::Failed(_) | Self::Open(_) => None,
+            Self::Failed(_) | Self::Open(_) | Self::Unconfirmed(_) => None,
         }
     }
+}
+
+/// Whether a transfer lacks nothing but the last acknowledgment, and the machine does not wait for
+/// more. PXELINUX may leave for what it loaded before that acknowledgment is sent.
+pub(super) fn is_unconfirmed(transfer: &Transfer) -> bool {
+    let course = &transfer.course;
+    transfer.outcome == TransferOutcome::Stalled
+        && course.is_all_sent
+        && course.acknowledged.is_some()
+        && course.acknowledged != course.sent
+        && !course.is_awaited
+        && course.refused.is_none()
 }
 
 /// The last packet of a transfer.

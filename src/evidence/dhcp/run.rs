@@ -9,7 +9,7 @@ use super::message::{
 use super::model::{
     Boot, BootAnswer, BootAnswerKind, BootQuestion, BootQuestionKind, BootStep, BootStepKind,
 };
-use super::reads::ReadsEnd;
+use super::reads::{ReadsEnd, is_unconfirmed};
 use crate::evidence::{Transfer, TransferOutcome};
 use crate::net::{Position, Timestamp};
 use crate::payload::Text;
@@ -242,13 +242,12 @@ impl<'a> Run<'a> {
 
     /// Whether a DISCOVER is of a boot program that this run has loaded: it is iPXE, or another
     /// client than the one that began, for the same architecture; and the last file, if any was
-    /// seen, came whole.
+    /// seen, came whole, or may have.
     fn is_boot_program(&self, message: &Message<'_>, dhcp: &Dhcp<'_>) -> bool {
         let came = self.reads.last().is_none_or(|(_, read)| {
-            matches!(
-                read.outcome,
-                TransferOutcome::Complete | TransferOutcome::Open
-            )
+            let outcome = read.outcome;
+            matches!(outcome, TransferOutcome::Complete | TransferOutcome::Open)
+                || is_unconfirmed(read)
         });
         let is_other = || {
             let other = |known| known != fingerprint(dhcp);

@@ -296,6 +296,11 @@ impl Attempt {
         })
     }
 
+    /// Whether every block was sent.
+    pub(super) fn is_all_sent(&self, session: &Session) -> bool {
+        session.is_all_sent(session.block_size(&self.requested, self.request_cut))
+    }
+
     /// Of several answers to a repeated request the one that the client took up.
     pub(super) fn session(&self) -> Option<&Session> {
         // `max_by_key` prefers the last of equals, the first answer is wanted.

@@ -44,6 +44,7 @@ impl Attempt {
             repeated_acknowledgments: acknowledged.packets.saturating_sub(acknowledged.distinct),
             is_awaited: waited(session.last_acknowledged, acknowledged.progress),
             is_resent: waited(data.last(), data.progress),
+            is_all_sent: self.is_all_sent(session),
             sent: data.highest(),
             acknowledged: acknowledged.highest(),
             sent_bytes: session.sent_bytes,
@@ -123,7 +124,22 @@ mod tests {
             let course = one(Evidence::collect(packets.log(), &packets.end()).tftp).course;
             assert_eq!((course.sent, course.acknowledged), (Some(1), Some(1)));
             assert_eq!((course.is_awaited, course.is_resent), (true, resent));
+            assert!(!course.is_all_sent, "a whole block is not the last");
         }
+    }
+
+    #[test]
+    fn the_last_block_may_go_without_an_acknowledgment() {
+        let (client, server) = (at(2, 2000), at(1, 50_000));
+        let mut packets = Packets::default();
+        packets.udp(client, at(1, 69), REQUEST);
+        packets.udp(server, client, OACK).udp(client, server, ACK);
+        for _ in 0..3 {
+            packets.udp(server, client, b"\0\x03\0\x01short").wait(2000);
+        }
+        let course = one(Evidence::collect(packets.log(), &packets.end()).tftp).course;
+        assert!(course.is_all_sent && course.is_resent && !course.is_awaited);
+        assert_eq!((course.sent, course.acknowledged), (Some(1), Some(0)));
     }
 
     #[test]

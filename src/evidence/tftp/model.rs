@@ -63,6 +63,8 @@ pub struct TransferCourse {
     pub is_awaited: bool,
     /// Whether a block came clearly later than the last new one: who sends them waits for more.
     pub is_resent: bool,
+    /// Whether every block was sent, the last one too.
+    pub is_all_sent: bool,
     /// Highest block sent, from 1 on.
     pub sent: Option<u64>,
     /// Highest block acknowledged; 0 acknowledges the options.

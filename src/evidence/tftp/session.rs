@@ -314,15 +314,8 @@ impl Session {
                 Ending::Unfinished
             };
         }
-        // A block that another follows shows the size, whatever was agreed on.
         let shown = (highest.0 > lowest.0).then_some(lowest.1);
-        let limit = match (size, shown) {
-            (BlockSize::Agreed(size) | BlockSize::AtLeast(size), Some(shown)) => size.min(shown),
-            (BlockSize::Agreed(size) | BlockSize::AtLeast(size), None) => size,
-            (BlockSize::Unknown, Some(shown)) => shown,
-            // Only an empty block is shorter than any.
-            (BlockSize::Unknown, None) => 1,
-        };
+        let limit = whole_block(size, shown);
         if highest.1 < limit {
             Ending::Complete
         } else if shown.is_none() && !matches!(size, BlockSize::Agreed(_)) {
@@ -330,6 +323,14 @@ impl Session {
         } else {
             Ending::Unfinished
         }
+    }
+
+    /// Whether every block was sent, up to one that is shorter than the others have to be.
+    pub(super) fn is_all_sent(&self, size: BlockSize) -> bool {
+        self.ends.is_some_and(|[lowest, highest]| {
+            let shown = (highest.0 > lowest.0).then_some(lowest.1);
+            highest.1 < whole_block(size, shown) && self.data.distinct == highest.0
+        })
     }
 
     /// Whether an ACK for block 0 came from the client.
@@ -380,6 +381,18 @@ impl Session {
                 None => BlockSize::Agreed(DEFAULT_BLOCK_SIZE),
             },
         }
+    }
+}
+
+/// Payload bytes of a block that is not the last, at least. A block that another follows shows
+/// them, whatever was agreed on.
+fn whole_block(size: BlockSize, shown: Option<u16>) -> u16 {
+    match (size, shown) {
+        (BlockSize::Agreed(size) | BlockSize::AtLeast(size), Some(shown)) => size.min(shown),
+        (BlockSize::Agreed(size) | BlockSize::AtLeast(size), None) => size,
+        (BlockSize::Unknown, Some(shown)) => shown,
+        // Only an empty block is shorter than any.
+        (BlockSize::Unknown, None) => 1,
     }
 }
 

@@ -173,6 +173,32 @@ fn a_server_that_goes_silent_is_told_from_other_ends_in_the_middle() {
 }
 
 #[test]
+fn a_last_block_without_acknowledgment_finds_nothing() {
+    let whole = read(5, "a", TransferOutcome::Complete);
+    let unconfirmed = |is_awaited| {
+        let read = read(6, "b", TransferOutcome::Stalled);
+        let course = TransferCourse {
+            is_all_sent: true,
+            sent: Some(9),
+            acknowledged: Some(8),
+            is_awaited,
+            ..read.course.clone()
+        };
+        transfer_step(&[whole.clone(), Transfer { course, ..read }])
+    };
+    let gone_on = unconfirmed(false);
+    assert_eq!(gone_on.state, RequirementState::NotObservable);
+    let wanted = "10.0.0.12 sent all of `b`, and the machine did not acknowledge the last block";
+    assert!(
+        gone_on.explanation.starts_with(wanted),
+        "{}",
+        gone_on.explanation
+    );
+    // Who waits for it did not get it.
+    assert_eq!(unconfirmed(true).state, RequirementState::Failed);
+}
+
+#[test]
 fn only_runs_in_the_time_judged_count() {
     let transfers = [
         read(6, "a", TransferOutcome::Complete),
