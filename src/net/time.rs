@@ -1,6 +1,7 @@
 //! Packet time.
 
 use std::fmt;
+use std::time::SystemTime;
 
 /// Nanoseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,6 +12,12 @@ impl Timestamp {
     pub const UNKNOWN: Self = Self(i64::MIN);
     /// After every packet.
     pub const MAX: Self = Self(i64::MAX);
+
+    /// Now, by the system's clock, which is that of packets as they are captured.
+    pub fn now() -> Self {
+        let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        Self(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    }
 
     /// Whether the capture gave a time.
     pub fn is_known(self) -> bool {

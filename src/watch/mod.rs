@@ -9,5 +9,5 @@ mod run;
 pub mod scribe;
 mod signals;
 
-pub use run::{Audience, Look, Settings, Watched, now, run};
+pub use run::{Audience, Look, Settings, Watched, run};
 pub use signals::Signals;

@@ -2,7 +2,7 @@
 //! and knows when to end.
 
 use std::num::NonZeroUsize;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::events::{Ended, Event, Interface, InterfaceState, Moment, Teller, is_satisfied};
 use super::signals::Signals;
@@ -207,7 +207,7 @@ impl<'a> Watch<'a> {
     /// Gives up what was silent for long: flows are folded, and of what the trackers read only what
     /// they found is kept.
     fn retire(&mut self, live: &mut Live) {
-        let (now, idle) = (now(), self.settings.idle);
+        let (now, idle) = (Timestamp::now(), self.settings.idle);
         let observation = live.observation(now);
         let kept = i64::try_from(idle.max(LEAST_KEPT).as_nanos()).unwrap_or(i64::MAX);
         let before = Timestamp(now.0.saturating_sub(kept));
@@ -271,7 +271,7 @@ impl<'a> Watch<'a> {
     }
 
     fn audit(&self, live: &Live, threads: NonZeroUsize) -> Audit {
-        let observation = live.observation(now());
+        let observation = live.observation(Timestamp::now());
         let log = observation.log();
         let evidence = Evidence::collect_after(&self.frozen, log, &observation);
         let strictness = self.settings.strictness;
@@ -280,7 +280,7 @@ impl<'a> Watch<'a> {
 
     fn moment(&self, live: &Live) -> Moment {
         Moment {
-            now: now(),
+            now: Timestamp::now(),
             since_start: self.begun.elapsed(),
             interfaces: live.interfaces().iter().map(interface).collect(),
         }
@@ -302,10 +302,4 @@ fn interface(interface: &live::LiveInterface) -> Interface {
             live::InterfaceState::Ended { problem: Some(_) } => InterfaceState::Gone,
         },
     }
-}
-
-/// Now, by the clock of the packets.
-pub fn now() -> Timestamp {
-    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -11,7 +11,7 @@ mod socket;
 
 use std::cell::Cell;
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use pcap::{Active, Capture, Linktype, Precision};
 
@@ -197,7 +197,7 @@ impl LiveCapture {
     /// Where the system can't go on.
     pub fn drain(&mut self, mut visit: impl FnMut(&Frame<'_>)) -> Result<(), LiveProblem> {
         let begin = Instant::now();
-        let now = now();
+        let now = Timestamp::now();
         let counters = self.counters()?;
         let due = counters.received.saturating_sub(counters.dropped);
         let mut last = Timestamp::UNKNOWN;
@@ -283,14 +283,6 @@ impl LiveCapture {
             message: words(error),
         }
     }
-}
-
-/// Now, by the clock of the frames.
-fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// The number that stands in files for libpcap's: they differ where systems disagree.

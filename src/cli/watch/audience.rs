@@ -10,7 +10,7 @@ use crate::net::Timestamp;
 use crate::verdict::Audit;
 use crate::watch::checklist::Checklist;
 use crate::watch::events::{Event, line};
-use crate::watch::{Audience, Look, Watched, now};
+use crate::watch::{Audience, Look, Watched};
 
 /// How often the file of metrics is renewed: collectors come every fifteen seconds or so.
 const METRICS_TIME: Duration = Duration::from_secs(2);
@@ -62,7 +62,7 @@ impl<'a> Listeners<'a> {
             written,
             tells_json,
             shows: Shows::new(args, terminal, tells_json),
-            started: now(),
+            started: Timestamp::now(),
             measured: None,
         }
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::{InterfaceState, LiveInput, begin};
 use crate::capture::live::{LiveCapture, LiveCounters, LiveProblem};
 use crate::capture::{Blocks, Frame};
+use crate::net::Timestamp;
 use crate::observation::Part;
 
 /// How often a slice is handed over: often enough for who looks on.
@@ -60,6 +61,8 @@ pub(super) struct Gatherer {
     told_counters: LiveCounters,
     told_state: InterfaceState,
     state: InterfaceState,
+    /// When it went down.
+    down: Timestamp,
 }
 
 /// What was gathered, and for whom.
@@ -67,6 +70,8 @@ struct Gathered {
     part: Part,
     /// Packets of the part that no slice holds yet.
     fresh: u64,
+    /// Time of the last packet.
+    last: Timestamp,
     budget: Option<Arc<AtomicU64>>,
     interface: u32,
     blocks: Blocks,
@@ -82,6 +87,7 @@ impl Gathered {
             return;
         }
         self.fresh += 1;
+        self.last = frame.time;
         self.part.add_one(frame);
         if self.tap.is_some() {
             self.keep(frame);
@@ -133,6 +139,7 @@ impl Gatherer {
             gathered: Gathered {
                 part: begin(capture.name(), input.max_flows),
                 fresh: 0,
+                last: Timestamp::UNKNOWN,
                 budget: shared.budget.clone(),
                 interface: interface as u32,
                 blocks: Blocks::new(),
@@ -145,6 +152,7 @@ impl Gatherer {
             told_counters: LiveCounters::default(),
             told_state: InterfaceState::Up,
             state: InterfaceState::Up,
+            down: Timestamp::UNKNOWN,
         }
     }
 
@@ -170,7 +178,10 @@ impl Gatherer {
             let read = self.capture.read(|frame| gathered.add(frame))?;
             self.tell_in_time();
             if read > 0 {
-                self.state = InterfaceState::Up;
+                // What it carried before it went down may be handed over only now.
+                if self.gathered.last > self.down {
+                    self.state = InterfaceState::Up;
+                }
                 continue;
             }
             // Who reads what is kept wants to see it now.
@@ -178,7 +189,10 @@ impl Gatherer {
             let most = SLICE_TIME.saturating_sub(self.told.elapsed());
             let woken = self.shared.stop.woken.as_fd();
             match self.capture.wait(woken, most.max(SHORTEST_WAIT)) {
-                Err(LiveProblem::Down { .. }) => self.state = InterfaceState::Down,
+                Err(LiveProblem::Down { .. }) => {
+                    self.state = InterfaceState::Down;
+                    self.down = Timestamp::now();
+                }
                 waited => drop(waited?),
             }
         }

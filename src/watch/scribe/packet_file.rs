@@ -56,7 +56,7 @@ impl Packets {
             is_regular: file.metadata()?.is_file(),
             file,
             length: job.header.len() as u64,
-            begin: now(),
+            begin: Timestamp::now(),
             delivered: vec![0; interfaces],
             before: none.clone(),
             counts: none,
@@ -167,7 +167,7 @@ impl Packets {
         self.closing
             .push(std::thread::spawn(move || done.sync_all()));
         self.length = self.header.len() as u64;
-        self.begin = now();
+        self.begin = Timestamp::now();
         self.delivered.fill(0);
         self.before.clone_from(&self.counts);
         Ok(())
@@ -191,7 +191,7 @@ impl Packets {
             blocks.statistics(&InterfaceStatistics {
                 interface: interface as u32,
                 begin: self.begin,
-                end: now(),
+                end: Timestamp::now(),
                 // Since the file began: those of all files add up.
                 received: Some(now_counted.received.saturating_sub(before.received)),
                 dropped: Some(now_counted.dropped.saturating_sub(before.dropped)),
@@ -247,12 +247,6 @@ fn write_out(file: &mut File, bytes: &[u8]) -> (usize, io::Result<()>) {
 pub(super) fn packets(bytes: &[u8]) -> u64 {
     let found = blocks(bytes).filter(|block| matches!(block.holds, Holds::Packet(_)));
     found.count() as u64
-}
-
-fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let ns = since.map_or(0, |since| since.as_nanos());
-    Timestamp(i64::try_from(ns).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
