@@ -35,10 +35,11 @@ impl JudgeArgs {
     /// Checks that every report can be written.
     ///
     /// # Errors
-    /// Where one can't, or would replace one of the `inputs`.
+    /// Where one can't, or would replace one of the `inputs` or another one.
     pub fn check(&self, inputs: &[PathBuf]) -> Result<(), Failure> {
-        let mut targets = self.report.report.iter();
-        targets.try_for_each(|report| target::check(&report.path, "report", inputs))
+        let mut targets = self.files().iter();
+        targets.try_for_each(|report| target::check(&report.path, "report", inputs))?;
+        target::check_distinct(self.files().iter().map(|report| report.path.as_path()))
     }
 
     /// Judges on so many threads, writes every report, and says how it ended.

@@ -1,9 +1,37 @@
 //! Files that a command will write: found out before hours of reading, not after them, that one
 //! has no folder to go to, or would replace what it is made from.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::errors::Failure;
+
+/// Checks that no two of the files to be written are the same.
+///
+/// # Errors
+/// Where two are.
+pub fn check_distinct<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(), Failure> {
+    let mut seen = HashSet::new();
+    for path in paths {
+        // Pipes and devices may be written by turns.
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            continue;
+        }
+        let name = path.file_name().unwrap_or_default().to_owned();
+        if !seen.insert((folder(path).canonicalize().ok(), name)) {
+            return Err(Failure::with_help(
+                format!("{}: two files would be written there", path.display()),
+                "give each a path of its own",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn folder(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    parent.unwrap_or(Path::new("."))
+}
 
 /// Checks that `what` can be written to `path`, which is none of the `inputs`.
 ///
@@ -14,10 +42,7 @@ pub fn check<'a>(
     what: &str,
     inputs: impl IntoIterator<Item = &'a PathBuf>,
 ) -> Result<(), Failure> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder(path);
     if !folder.is_dir() {
         return Err(Failure::with_help(
             format!("{}: the {what} can't be written", path.display()),

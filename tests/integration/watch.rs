@@ -32,6 +32,7 @@ fn says_how_times_and_sizes_are_written() {
     for (option, value, wanted) in [
         ("--duration", "soon", "write a duration as 90s, 3m, 1h30m"),
         ("--settle", "0", "more than nothing"),
+        ("--settle", "9s", "--until-satisfied"),
         ("--packets", "0", "0 is not in"),
         ("--max-flows", "0", "at least 1"),
         ("--snaplen", "10", "10 is not in"),
@@ -66,4 +67,32 @@ fn finds_out_first_what_can_not_be_written() {
     }
     let run = portolan(watch.iter().chain(&["--write", "lab.toml"]));
     refused(&run, &["would replace an input"]);
+}
+
+#[test]
+fn no_two_files_are_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (one, same) = (path("x"), path("./x"));
+    let watch = ["watch", "--site", "lab.toml", "-i", "lo"];
+    for files in [
+        ["--write", &one, "--metrics", &same],
+        ["--write", &one, "--report", &format!("json={same}")],
+    ] {
+        let run = portolan(watch.iter().copied().chain(files));
+        refused(&run, &["two files would be written there"]);
+    }
+    let audit = ["audit", "--site", "clean.toml", "clean.pcap"];
+    let [json, text] = [format!("json={one}"), format!("text={same}")];
+    let run = portolan(
+        audit
+            .iter()
+            .copied()
+            .chain(["--report", &json, "--report", &text]),
+    );
+    refused(&run, &["two files would be written there"]);
+    refused(
+        &portolan(watch.iter().copied().chain(["--write", "-"])),
+        &["--write /dev/stdout"],
+    );
 }

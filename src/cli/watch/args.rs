@@ -14,8 +14,9 @@ use crate::cli::quantity::{period, size};
 /// standard error, or with --format jsonl as JSON on standard output. The end is the report that
 /// `portolan audit` makes of the same packets, with its exit status.
 ///
-/// Ends on --until-satisfied, --duration, --packets, when no interface is left, and on SIGINT,
-/// SIGTERM, SIGHUP or SIGQUIT. A second signal ends it at once.
+/// Ends on --until-satisfied, --duration, --packets, when no interface is left, when nobody reads
+/// standard output any more, and on SIGINT, SIGTERM, SIGHUP or SIGQUIT. A second signal ends it at
+/// once.
 ///
 /// Capturing needs CAP_NET_RAW or root. Once the interfaces are open that is given up, with
 /// everything else: see --user.
@@ -54,8 +55,8 @@ pub struct Args {
     /// what writes files as root without any capability]
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
-    /// Keep at most this many flows one by one, in about 80 bytes each (IPv6: 120) for every
-    /// interface; those beyond are folded by initiator, responder and responder port, and counted
+    /// Keep at most this many flows one by one, in some 200 bytes each for every interface;
+    /// those beyond are folded by initiator, responder and responder port, and counted
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = max_flows)]
     pub max_flows: usize,
     /// Fold flows that were silent for so long: a long run takes no more memory than a short one
@@ -92,7 +93,7 @@ pub struct EndArgs {
     #[arg(long)]
     pub until_satisfied: bool,
     /// How long it must hold: between two files of one boot nothing is missing either
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = period)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = period, requires = "until_satisfied")]
     pub settle: Duration,
     /// End after this time: 90s, 3m, 1h30m, or seconds
     #[arg(long, value_name = "DURATION", value_parser = period)]

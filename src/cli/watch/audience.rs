@@ -1,15 +1,18 @@
 //! Who is told what happens: the reader of standard output, the one at the terminal, and files.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
 use super::Args;
-use super::files::Written;
+use super::files::{self, Written};
 use crate::cli::terminal::Terminal;
 use crate::net::Timestamp;
 use crate::verdict::Audit;
 use crate::watch::checklist::Checklist;
-use crate::watch::events::{Event, line};
+use crate::watch::events::{Event, InterfaceState, line};
 use crate::watch::{Audience, Look, Watched};
 
 /// How often the file of metrics is renewed: collectors come every fifteen seconds or so.
@@ -24,6 +27,8 @@ pub struct Listeners<'a> {
     tells_json: bool,
     /// What standard error shows.
     shows: Shows,
+    /// Whether all is in vain where nobody reads standard output.
+    needs_reader: bool,
     started: Timestamp,
     measured: Option<Duration>,
 }
@@ -62,6 +67,7 @@ impl<'a> Listeners<'a> {
             written,
             tells_json,
             shows: Shows::new(args, terminal, tells_json),
+            needs_reader: tells_json || !args.judge.is_quiet() && !files::are_wanted(args),
             started: Timestamp::now(),
             measured: None,
         }
@@ -78,8 +84,14 @@ impl<'a> Listeners<'a> {
 
     /// Writes what stands at the end, and leaves a clean screen for the report.
     pub fn end(self, watched: &Watched) {
-        let (audit, moment) = (&watched.audit, &watched.moment);
-        self.written.metrics(self.args, audit, moment, self.started);
+        let audit = &watched.audit;
+        let mut moment = watched.moment.clone();
+        // Nothing is taken from them any more.
+        for interface in &mut moment.interfaces {
+            interface.state = InterfaceState::Gone;
+        }
+        self.written
+            .metrics(self.args, audit, &moment, self.started);
         self.written.reports(self.args, audit);
     }
 }
@@ -102,7 +114,8 @@ impl Audience for Listeners<'_> {
                 checklist.draw(look.audit, moment, look.teller, look.ends);
             }
         }
-        !self.tells_json || json(look.events).is_ok()
+        let is_told = !self.tells_json || json(look.events).is_ok();
+        is_told && !(self.needs_reader && is_reader_gone())
     }
 
     fn interim(&mut self, audit: &Audit) {
@@ -116,6 +129,16 @@ fn lines(events: &[Event]) {
     for event in events {
         let _ = writeln!(out, "{}", line(event));
     }
+}
+
+/// Whether standard output is a pipe whose other end was closed.
+fn is_reader_gone() -> bool {
+    let out = io::stdout();
+    let mut files = [PollFd::new(out.as_fd(), PollFlags::empty())];
+    poll(&mut files, PollTimeout::ZERO).is_ok()
+        && files[0]
+            .revents()
+            .is_some_and(|events| events.contains(PollFlags::POLLERR))
 }
 
 /// Writes events on standard output, at once.

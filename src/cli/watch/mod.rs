@@ -5,6 +5,8 @@ mod audience;
 mod files;
 mod interfaces;
 
+use std::path::{Path, PathBuf};
+
 pub use args::Args;
 
 use self::audience::Listeners;
@@ -103,7 +105,15 @@ fn check(args: &Args) -> Result<(), Failure> {
             target::check(path, what, &inputs)?;
         }
     }
-    Ok(())
+    if args.files.write.as_deref() == Some(Path::new("-")) {
+        return Err(Failure::with_help(
+            "--write takes a file",
+            "write --write /dev/stdout, with --quiet, to keep the packets there",
+        ));
+    }
+    let reports = args.judge.files().iter().map(|report| &report.path);
+    let others = files.into_iter().filter_map(|(path, _)| path.as_ref());
+    target::check_distinct(reports.chain(others).map(PathBuf::as_path))
 }
 
 /// Opens every interface once.
