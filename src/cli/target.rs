@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::errors::Failure;
+use crate::report::file;
 
 /// Checks that no two of the files to be written are the same.
 ///
@@ -14,11 +15,9 @@ pub fn check_distinct<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(
     let mut seen = HashSet::new();
     for path in paths {
         // Pipes and devices may be written by turns.
-        if path.metadata().is_ok_and(|found| !found.is_file()) {
-            continue;
-        }
-        let name = path.file_name().unwrap_or_default().to_owned();
-        if !seen.insert((folder(path).canonicalize().ok(), name)) {
+        if let Ok(Some(real)) = file::regular(path)
+            && !seen.insert(real)
+        {
             return Err(Failure::with_help(
                 format!("{}: two files would be written there", path.display()),
                 "give each a path of its own",
@@ -26,11 +25,6 @@ pub fn check_distinct<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(
         }
     }
     Ok(())
-}
-
-fn folder(path: &Path) -> &Path {
-    let parent = path.parent().filter(|parent| *parent != Path::new(""));
-    parent.unwrap_or(Path::new("."))
 }
 
 /// Checks that `what` can be written to `path`, which is none of the `inputs`.
@@ -42,7 +36,10 @@ pub fn check<'a>(
     what: &str,
     inputs: impl IntoIterator<Item = &'a PathBuf>,
 ) -> Result<(), Failure> {
-    let folder = folder(path);
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
     if !folder.is_dir() {
         return Err(Failure::with_help(
             format!("{}: the {what} can't be written", path.display()),

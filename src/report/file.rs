@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// Links that may lead to a file: as many as the kernel follows.
 const MAX_LINKS: usize = 40;
 
+/// Files of killed processes that are passed over.
+const MAX_LEFT_OVER: u32 = 1000;
+
 /// Writes a file through `write`, whole or not at all.
 ///
 /// A path that leads to no regular file (a pipe), or to one that is open already (`/dev/stdout`),
@@ -19,12 +22,9 @@ pub fn replace(
     let Some(path) = &regular(path)? else {
         return fill(&mut File::options().append(true).open(path)?, write);
     };
-    let beside = beside(path)?;
-    let written = File::create_new(&beside)
-        .and_then(|mut file| {
-            fill(&mut file, write)?;
-            file.sync_all()
-        })
+    let (beside, mut file) = create_beside(path)?;
+    let written = fill(&mut file, write)
+        .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
         // The first error is the one to tell; a file that can't be removed adds nothing to it.
@@ -66,15 +66,21 @@ fn fill(file: &mut File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -
     out.flush()
 }
 
-/// A name in the same folder that no other process uses.
-fn beside(path: &Path) -> io::Result<PathBuf> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}", std::process::id()));
-    Ok(path.with_file_name(hidden))
+/// A new file in the same folder. A process that was killed may have left one of the same number:
+/// in a container every run has that.
+fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut last = None;
+    for attempt in 0..MAX_LEFT_OVER {
+        let hidden = format!(".{name}.{}.{attempt}", std::process::id());
+        let beside = path.with_file_name(hidden);
+        match File::create_new(&beside) {
+            Ok(file) => return Ok((beside, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| io::ErrorKind::AlreadyExists.into()))
 }
 
 #[cfg(test)]
@@ -94,6 +100,18 @@ mod tests {
         assert_eq!(failed.expect_err("fails").to_string(), "no more");
         assert_eq!(fs::read(&path).expect("is there"), b"second");
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn what_another_left_over_is_passed_over() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let left = format!(".report.json.{}.0", std::process::id());
+        fs::write(folder.path().join(&left), "half").expect("writes");
+        let path = folder.path().join("report.json");
+        replace(&path, |out| out.write_all(b"whole")).expect("writes");
+        assert_eq!(fs::read(&path).expect("is there"), b"whole");
+        let other = fs::read(folder.path().join(left));
+        assert_eq!(other.expect("is another's"), b"half");
     }
 
     #[cfg(unix)]

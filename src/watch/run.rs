@@ -63,6 +63,8 @@ pub struct Look<'a> {
 pub trait Audience {
     /// What changed, and how all stands; `false` where nobody listens any more.
     fn tell(&mut self, look: &Look<'_>) -> bool;
+    /// Whether all that was told is on its way.
+    fn is_ready(&mut self) -> bool;
     /// An interim report is due.
     fn interim(&mut self, audit: &Audit);
 }
@@ -182,7 +184,11 @@ impl<'a> Watch<'a> {
         }
         let audit = self.audit(live, NonZeroUsize::MIN);
         let moment = self.moment(live);
-        let events = self.teller.tell(&audit, &moment);
+        // To who reads slowly, what changed is told together once there is room for it.
+        let events = match audience.is_ready() {
+            true => self.teller.tell(&audit, &moment),
+            false => Vec::new(),
+        };
         let is_satisfied = self.holds(&audit);
         let is_heard = audience.tell(&Look {
             events: &events,

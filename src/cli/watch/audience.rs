@@ -1,18 +1,16 @@
 //! Who is told what happens: the reader of standard output, the one at the terminal, and files.
 
-use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
+use std::io::{self, IsTerminal, Stderr, Stdout};
 use std::time::Duration;
-
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Args;
 use super::files::{self, Written};
+use super::stream::{Stream, is_reader_gone, is_writable};
 use crate::cli::terminal::Terminal;
 use crate::net::Timestamp;
 use crate::verdict::Audit;
 use crate::watch::checklist::Checklist;
-use crate::watch::events::{Event, InterfaceState, line};
+use crate::watch::events::{InterfaceState, line};
 use crate::watch::{Audience, Look, Watched};
 
 /// How often the file of metrics is renewed: collectors come every fifteen seconds or so.
@@ -23,8 +21,8 @@ pub struct Listeners<'a> {
     args: &'a Args,
     terminal: &'a Terminal,
     written: &'a Written,
-    /// Whether standard output takes events.
-    tells_json: bool,
+    /// Standard output, where it takes events.
+    events: Option<Stream<Stdout>>,
     /// What standard error shows.
     shows: Shows,
     /// Whether all is in vain where nobody reads standard output.
@@ -37,7 +35,7 @@ pub struct Listeners<'a> {
 enum Shows {
     Nothing,
     /// A line for each event.
-    Lines,
+    Lines(Stream<Stderr>),
     Checklist(Checklist),
 }
 
@@ -52,7 +50,7 @@ impl Shows {
         } else if tells_json {
             Self::Nothing
         } else {
-            Self::Lines
+            Self::Lines(Stream::new(io::stderr()))
         }
     }
 }
@@ -65,7 +63,7 @@ impl<'a> Listeners<'a> {
             args,
             terminal,
             written,
-            tells_json,
+            events: tells_json.then(|| Stream::new(io::stdout())),
             shows: Shows::new(args, terminal, tells_json),
             needs_reader: tells_json || !args.judge.is_quiet() && !files::are_wanted(args),
             started: Timestamp::now(),
@@ -83,7 +81,14 @@ impl<'a> Listeners<'a> {
     }
 
     /// Writes what stands at the end, and leaves a clean screen for the report.
-    pub fn end(self, watched: &Watched) {
+    pub fn end(mut self, watched: &Watched) {
+        // The report follows: who does not read now does not read that either.
+        if let Some(out) = &mut self.events {
+            let _ = out.write_all();
+        }
+        if let Shows::Lines(out) = &mut self.shows {
+            let _ = out.write_all();
+        }
         let audit = &watched.audit;
         let mut moment = watched.moment.clone();
         // Nothing is taken from them any more.
@@ -109,46 +114,34 @@ impl Audience for Listeners<'_> {
         }
         match &mut self.shows {
             Shows::Nothing => {}
-            Shows::Lines => lines(look.events),
+            Shows::Lines(out) => {
+                look.events.iter().for_each(|event| out.line(&line(event)));
+                // Nobody is left to be told where that is closed.
+                let _ = out.write();
+            }
             Shows::Checklist(checklist) => {
-                checklist.draw(look.audit, moment, look.teller, look.ends);
+                if is_writable(io::stderr()) {
+                    checklist.draw(look.audit, moment, look.teller, look.ends);
+                }
             }
         }
-        let is_told = !self.tells_json || json(look.events).is_ok();
-        is_told && !(self.needs_reader && is_reader_gone())
+        let is_written = self.events.as_mut().is_none_or(|out| {
+            look.events.iter().for_each(|event| out.line(&event.json()));
+            out.write().is_ok()
+        });
+        is_written && !(self.needs_reader && is_reader_gone(io::stdout()))
+    }
+
+    fn is_ready(&mut self) -> bool {
+        let lines = match &mut self.shows {
+            Shows::Lines(out) => out.write().is_err() || out.is_empty(),
+            Shows::Nothing | Shows::Checklist(_) => true,
+        };
+        let events = self.events.as_mut();
+        lines && events.is_none_or(|out| out.write().is_err() || out.is_empty())
     }
 
     fn interim(&mut self, audit: &Audit) {
         self.written.reports(self.args, audit);
     }
-}
-
-/// Writes events on standard error. Nobody is left to be told where that is closed.
-fn lines(events: &[Event]) {
-    let mut out = io::stderr().lock();
-    for event in events {
-        let _ = writeln!(out, "{}", line(event));
-    }
-}
-
-/// Whether standard output is a pipe whose other end was closed.
-fn is_reader_gone() -> bool {
-    let out = io::stdout();
-    let mut files = [PollFd::new(out.as_fd(), PollFlags::empty())];
-    poll(&mut files, PollTimeout::ZERO).is_ok()
-        && files[0]
-            .revents()
-            .is_some_and(|events| events.contains(PollFlags::POLLERR))
-}
-
-/// Writes events on standard output, at once.
-fn json(events: &[Event]) -> io::Result<()> {
-    if events.is_empty() {
-        return Ok(());
-    }
-    let mut out = io::stdout().lock();
-    for event in events {
-        writeln!(out, "{}", event.json())?;
-    }
-    out.flush()
 }

@@ -4,6 +4,7 @@ mod args;
 mod audience;
 mod files;
 mod interfaces;
+mod stream;
 
 use std::path::{Path, PathBuf};
 
