@@ -82,13 +82,6 @@ impl<'a> Listeners<'a> {
 
     /// Writes what stands at the end, and leaves a clean screen for the report.
     pub fn end(mut self, watched: &Watched) {
-        // The report follows: who does not read now does not read that either.
-        if let Some(out) = &mut self.events {
-            let _ = out.write_all();
-        }
-        if let Shows::Lines(out) = &mut self.shows {
-            let _ = out.write_all();
-        }
         let audit = &watched.audit;
         let mut moment = watched.moment.clone();
         // Nothing is taken from them any more.
@@ -98,6 +91,13 @@ impl<'a> Listeners<'a> {
         self.written
             .metrics(self.args, audit, &moment, self.started);
         self.written.reports(self.args, audit);
+        // Last, as it may wait for a reader: the report that follows would, too.
+        if let Some(out) = &mut self.events {
+            let _ = out.write_all();
+        }
+        if let Shows::Lines(out) = &mut self.shows {
+            let _ = out.write_all();
+        }
     }
 }
 
