@@ -214,6 +214,21 @@ fn what_a_later_conversation_tells_is_new() {
     }
 }
 
+/// A read of a machine that only DHCP after it names, before it is frozen or later.
+#[test]
+fn a_read_is_of_the_machine_that_is_named_later() {
+    let reads = SESSIONS.len() - 5;
+    for gap in [0, 3] {
+        let records = day(&[(reads, gap), (0, gap), (0, 0)]);
+        for packets in 6..18 {
+            let slices = [(packets, true), (1, true), (1, true), (40, true)];
+            if let Err(error) = check(&records, &slices) {
+                panic!("{gap} {packets}: {error}");
+            }
+        }
+    }
+}
+
 /// Each session before each other one.
 #[test]
 fn sessions_follow_each_other() {
