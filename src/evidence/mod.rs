@@ -179,6 +179,7 @@ impl Collected {
             places.binary_search(&place).is_ok()
         });
         let mut boots = frozen.boots.clone();
+        dhcp.name(&mut boots);
         for read in boots.iter_mut().flat_map(|boot| &mut boot.reads) {
             *read = places[*read];
         }

@@ -57,32 +57,57 @@ fn day(sessions: &[(usize, usize)]) -> Vec<Record> {
             time_ns: record.time_ns - first + now,
             ..record.clone()
         });
-        all.extend(moved.map(|record| from_other_port(record, number)));
+        all.extend(moved.map(|record| of_its_own(record, number)));
         now = all.last().map_or(now, |last| last.time_ns) + GAPS[gap % GAPS.len()] * SECOND + 1;
     }
     all
 }
 
-/// The same packet, or the error that quotes it, where the client of TFTP takes other ports: the
-/// same request from the same port is taken for a repetition however late it comes.
-fn from_other_port(mut record: Record, session: usize) -> Record {
-    const CLIENT_PORTS: std::ops::Range<u16> = 1_701..1_810;
+/// The same packet, or the error that quotes it, in conversations of this session alone: clients of
+/// TFTP take other ports, and TCP begins with other numbers. With the same ones, as no network has
+/// them, it is taken for a repetition however late it comes.
+fn of_its_own(mut record: Record, session: usize) -> Record {
     const ETHERNET: usize = 14;
     const IP: usize = 20;
     const ICMP: usize = 8;
-    let header = match record.bytes.get(ETHERNET + 9) {
-        Some(1) => ETHERNET + IP + ICMP + IP,
-        _ => ETHERNET + IP,
+    let protocol = |ip: usize| record.bytes.get(ip + 9).copied();
+    let ip = match protocol(ETHERNET) {
+        Some(1) => ETHERNET + IP + ICMP,
+        _ => ETHERNET,
     };
-    for at in [header, header + 2] {
-        if let Some(port) = record.bytes.get_mut(at..at + 2) {
+    let protocol = protocol(ip);
+    let message = record.bytes.get_mut(ip + IP..).unwrap_or_default();
+    match protocol {
+        Some(6) => from_other_number(message, session),
+        Some(17) => from_other_port(message, session),
+        _ => {}
+    }
+    record
+}
+
+fn from_other_port(datagram: &mut [u8], session: usize) {
+    const CLIENT_PORTS: std::ops::Range<u16> = 1_701..1_810;
+    for at in [0, 2] {
+        if let Some(port) = datagram.get_mut(at..at + 2) {
             let old = u16::from_be_bytes([port[0], port[1]]);
             if CLIENT_PORTS.contains(&old) {
                 port.copy_from_slice(&(old + 200 * session as u16).to_be_bytes());
             }
         }
     }
-    record
+}
+
+fn from_other_number(segment: &mut [u8], session: usize) {
+    const ACK: u8 = 0x10;
+    // Its multiples lie far apart, further than any window.
+    let moved = 0x9e37_79b9_u32.wrapping_mul(session as u32);
+    let acknowledges = segment.get(13).is_some_and(|bits| bits & ACK != 0);
+    for at in std::iter::once(4).chain(acknowledges.then_some(8)) {
+        if let Some(number) = segment.get_mut(at..at + 4) {
+            let old = u32::from_be_bytes([number[0], number[1], number[2], number[3]]);
+            number.copy_from_slice(&old.wrapping_add(moved).to_be_bytes());
+        }
+    }
 }
 
 /// Slices of so many packets, after each of which what is over is frozen.
@@ -169,6 +194,38 @@ proptest! {
         slices in prop::collection::vec((0..120_usize, any::<bool>()), 0..24),
     ) {
         check(&day(&sessions), &slices)?;
+    }
+}
+
+/// A server that tells the same client, from the same port, later of other endpoints.
+#[test]
+fn what_a_later_conversation_tells_is_new() {
+    let sessions = [(4, 0), (5, 0), (4, 0), (40, 0), (0, 3), (24, 0), (16, 0)];
+    let records = day(&sessions);
+    let whole = part("a.pcap", &records, 0, records.len()).finish();
+    let learned = Evidence::collect(whole.log(), &whole).rpc;
+    let told = |address: &str| {
+        let address = address.parse::<std::net::IpAddr>().expect("an address");
+        learned.iter().any(|it| it.server == address)
+    };
+    assert!(told("10.0.0.12") && told("192.168.7.5"));
+    if let Err(error) = check(&records, &[(31, false), (76, true)]) {
+        panic!("{error}");
+    }
+}
+
+/// A read of a machine that only DHCP after it names, before it is frozen or later.
+#[test]
+fn a_read_is_of_the_machine_that_is_named_later() {
+    let reads = SESSIONS.len() - 5;
+    for gap in [0, 3] {
+        let records = day(&[(reads, gap), (0, gap), (0, 0)]);
+        for packets in 6..18 {
+            let slices = [(packets, true), (1, true), (1, true), (40, true)];
+            if let Err(error) = check(&records, &slices) {
+                panic!("{gap} {packets}: {error}");
+            }
+        }
     }
 }
 

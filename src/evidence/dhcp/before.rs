@@ -83,8 +83,27 @@ impl Before {
     /// Whether a boot, as far as the log still shows it, is frozen.
     pub(super) fn has_frozen(&self, boot: &Boot) -> bool {
         match Who::of(boot).and_then(|who| self.since.get(&who)) {
-            Some(since) => boot.first < since.boots,
-            None => self.until.is_some_and(|until| boot.last < until),
+            // One that began before, but went on, was nobody's yet.
+            Some(since) => boot.first < since.boots && self.ended(boot),
+            None => self.ended(boot),
+        }
+    }
+
+    fn ended(&self, boot: &Boot) -> bool {
+        self.until.is_some_and(|until| boot.last < until)
+    }
+
+    /// The machine that had an address at a time, as far as any DHCP says.
+    pub(super) fn holder(&self, address: IpAddr, at: Position) -> Option<[u8; 6]> {
+        let given = self.given.holder(address, at);
+        given.or_else(|| self.offered.holder(address, at))
+    }
+
+    /// Says whose those frozen boots are of which nothing but an address was known.
+    pub(in crate::evidence) fn name(&self, boots: &mut [Boot]) {
+        for boot in boots.iter_mut().filter(|boot| boot.client_mac.is_none()) {
+            let address = boot.client_addresses.first();
+            boot.client_mac = address.and_then(|address| self.holder(*address, boot.first));
         }
     }
 

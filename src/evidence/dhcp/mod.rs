@@ -120,12 +120,15 @@ impl<'a> Tracker<'a> {
                 continue;
             }
             let address = transfer.client.address;
-            let Before { given, offered, .. } = &self.before;
-            let holder = given.holder(address, transfer.first);
-            let holder = holder.or_else(|| offered.holder(address, transfer.first));
-            let who = holder.map_or(Who::Address(address), Who::Machine);
-            let is_over = self.before.is_over(who, transfer.first.time);
-            if is_over || is_frozen(place) && !self.before.needs_more_of(who) {
+            let holder = self.before.holder(address, transfer.first);
+            // Whose address it is may have been said since the last was frozen.
+            let whose = [
+                holder.map_or(Who::Address(address), Who::Machine),
+                Who::Address(address),
+            ];
+            let is_over = |who: &Who| self.before.is_over(*who, transfer.first.time);
+            let needs_more = |who: &Who| self.before.needs_more_of(*who);
+            if whose.iter().all(is_over) || is_frozen(place) && !whose.iter().any(needs_more) {
                 continue;
             }
             let events = match holder {
