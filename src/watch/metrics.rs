@@ -47,7 +47,7 @@ fn run(page: &mut Page, moment: &Moment, started: Timestamp) {
         let help = "The most memory that the program held at once.";
         page.one("peak_resident_memory_bytes", help, peak);
     }
-    page.family("interface_up", GAUGE, "Whether an interface gives packets.");
+    page.family("interface_up", GAUGE, "Whether an interface is up.");
     for interface in &moment.interfaces {
         let up = u8::from(interface.state == InterfaceState::Up);
         page.sample("interface_up", &[("interface", &interface.name)], up);
@@ -71,7 +71,7 @@ fn run(page: &mut Page, moment: &Moment, started: Timestamp) {
         .filter_map(|interface| Some((interface, interface.dropped?)))
         .peekable();
     if told.peek().is_some() {
-        let help = "Packets of an interface that the kernel dropped.";
+        let help = "Packets that an interface, or the kernel behind it, dropped.";
         page.family("dropped_packets_total", COUNTER, help);
     }
     for (interface, dropped) in told {

@@ -299,13 +299,15 @@ fn interface(interface: &live::LiveInterface) -> Interface {
         name: interface.name.clone(),
         packets,
         bytes,
-        dropped: Some(interface.counters.dropped),
+        dropped: Some(interface.counters.lost()),
         state: match interface.state {
-            live::InterfaceState::Up | live::InterfaceState::Ended { problem: None } => {
-                InterfaceState::Up
+            live::InterfaceState::Ended {
+                problem: Some(_), ..
+            } => InterfaceState::Gone,
+            live::InterfaceState::Down | live::InterfaceState::Ended { was_down: true, .. } => {
+                InterfaceState::Down
             }
-            live::InterfaceState::Down => InterfaceState::Down,
-            live::InterfaceState::Ended { problem: Some(_) } => InterfaceState::Gone,
+            live::InterfaceState::Up | live::InterfaceState::Ended { .. } => InterfaceState::Up,
         },
     }
 }

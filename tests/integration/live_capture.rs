@@ -224,6 +224,38 @@ fn any_shows_every_interface() {
     }
 }
 
+/// What is said of the interface.
+fn state(code: &str) -> String {
+    format!("  {code:<12}{LINK}\n")
+}
+
+#[test]
+fn stays_down_to_the_end() {
+    if !can_run() {
+        return;
+    }
+    let wire = Wire::new();
+    // The end comes before any look at it, and after one.
+    for waits in [false, true] {
+        wire.ip(&format!("link set {LINK} up"));
+        let site = site();
+        let arguments = ["--site", &site, "-i", LINK, "--metrics", "metrics"];
+        let watch = wire.watch(&program(), &[&arguments[..], &MOST].concat());
+        send(&wire, &datagrams(Link::Ethernet, 5));
+        wire.ip(&format!("link set {LINK} down"));
+        if waits {
+            watch.wait_for(&state("down"));
+        }
+        let run = watch.end();
+        assert!(run.err.contains(&state("down")), "{}", run.err);
+        assert!(!run.err.contains(&state("up")), "{}", run.err);
+        let metrics = fs::read_to_string(wire.path("metrics")).expect("they are written");
+        let down = format!("portolan_interface_up{{interface=\"{LINK}\"}} 0\n");
+        assert!(metrics.contains(&down), "{metrics}");
+        assert_eq!(report(&run)["captures"][0]["packets"], 5);
+    }
+}
+
 #[test]
 fn goes_on_after_an_interface_was_down() {
     if !can_run() {
@@ -238,12 +270,16 @@ fn goes_on_after_an_interface_was_down() {
     .concat();
     let watch = wire.watch(&program(), &arguments);
     let sending = datagrams(Link::Ethernet, 5);
+    // The last frames are still in the ring when it goes down, and nothing comes to say that it is
+    // up again.
     send(&wire, &sending);
     wire.ip(&format!("link set {LINK} down"));
-    watch.wait_for("down");
+    watch.wait_for(&state("down"));
     wire.ip(&format!("link set {LINK} up"));
+    watch.wait_for(&state("up"));
     send(&wire, &sending);
     let seen = kept(&wire, watch.end());
+    assert_eq!(seen.run.err.matches(&state("down")).count(), 1);
     assert_eq!(seen.bytes(), [sent(&sending), sent(&sending)].concat());
     assert_eq!(seen.report["captures"][0]["problem"], Value::Null);
     assert_eq!(seen.report["complete"], true);
@@ -313,6 +349,9 @@ fn says_why_an_interface_is_not_captured() {
         &["-i", LINK, "--filter", "port foo"],
     );
     assert!(said.contains("unknown port 'foo'"), "{said}");
+    let tagged = ["-i", LINK, "-i", "any", "--filter", "vlan 10"];
+    let said = refusal(&wire, &[], &program(), &tagged);
+    assert!(said.contains("any: filter `vlan 10`"), "{said}");
     wire.ip(&format!("link set {LINK} down"));
     let said = refusal(&wire, &[], &program(), &["-i", LINK]);
     assert!(said.contains(&format!("ip link set {LINK} up")), "{said}");

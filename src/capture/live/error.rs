@@ -30,8 +30,10 @@ pub enum OpenError {
         name: String,
     },
     /// The filter is not understood, or fits no frame of the interface's link type.
-    #[error("filter `{filter}`: {message}")]
+    #[error("{name}: filter `{filter}`: {message}")]
     Filter {
+        /// The interface.
+        name: String,
         /// The filter.
         filter: String,
         /// What libpcap says.
@@ -70,8 +72,9 @@ impl OpenError {
         }
     }
 
-    pub(super) fn filter(filter: &str, error: &pcap::Error) -> Self {
+    pub(super) fn filter(name: &str, filter: &str, error: &pcap::Error) -> Self {
         Self::Filter {
+            name: name.to_owned(),
             filter: filter.to_owned(),
             message: words(error),
         }

@@ -5,12 +5,15 @@
 //! system's by somebody, or frames of two interfaces could not be put in order.
 
 mod counters;
+mod drops;
 mod error;
 mod interface;
 mod socket;
+mod state;
 
 use std::cell::Cell;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pcap::{Active, Capture, Linktype, Precision};
@@ -18,8 +21,10 @@ use pcap::{Active, Capture, Linktype, Precision};
 use super::{Frame, LinkType};
 use crate::net::Timestamp;
 use counters::Wrapping;
+use drops::InterfaceDrops;
 use error::words;
 use socket::Socket;
+use state::SocketList;
 
 pub use counters::LiveCounters;
 pub use error::{LiveProblem, OpenError};
@@ -86,6 +91,8 @@ pub struct LiveCapture {
     frames: u64,
     received: Wrapping,
     dropped: Wrapping,
+    interface_dropped: InterfaceDrops,
+    sockets: Option<SocketList>,
 }
 
 impl LiveCapture {
@@ -120,19 +127,26 @@ impl LiveCapture {
         if let Some(filter) = &options.filter {
             capture
                 .filter(filter, true)
-                .map_err(|error| OpenError::filter(filter, &error))?;
+                .map_err(|error| OpenError::filter(interface, filter, &error))?;
         }
+        let index = socket::index(&capture, interface);
+        let interface_dropped = index.map(|index| {
+            let folder = Path::new("/sys/class/net").join(interface);
+            InterfaceDrops::open(&folder, index, socket::address(&capture))
+        });
         Ok(Self {
             name: interface.to_owned(),
             link_type: link_type(capture.get_datalink()),
             snaplen: options.snaplen,
-            index: socket::index(&capture, interface),
+            index,
+            sockets: SocketList::open(&capture),
             capture,
             is_nanosecond,
             is_down_untold: Cell::default(),
             frames: 0,
             received: Wrapping::default(),
             dropped: Wrapping::default(),
+            interface_dropped: interface_dropped.unwrap_or_default(),
         })
     }
 
@@ -190,6 +204,11 @@ impl LiveCapture {
         self.socket().wait(Some(wake), most)
     }
 
+    /// Whether the interface is up, so that frames can come; `None` where the system doesn't say.
+    pub fn is_up(&self) -> Option<bool> {
+        self.sockets.as_ref()?.is_up()
+    }
+
     /// Hands over the rest of what was captured up to now, which may take [`Self::flush_time`],
     /// and leaves what arrives meanwhile. Also where the interface is down or gone.
     ///
@@ -227,7 +246,7 @@ impl LiveCapture {
         Ok(())
     }
 
-    /// What the kernel counted since the interface was opened. To be asked for at least every few
+    /// What was counted since the interface was opened. To be asked for at least every few
     /// minutes, because the counts behind it wrap.
     ///
     /// # Errors
@@ -238,6 +257,7 @@ impl LiveCapture {
         Ok(LiveCounters {
             received: self.received.add(counted.received),
             dropped: self.dropped.add(counted.dropped),
+            interface_dropped: self.interface_dropped.total(),
         })
     }
 

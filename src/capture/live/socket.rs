@@ -1,10 +1,14 @@
 //! The socket behind a capture: waits for frames, and knows what became of the interface.
 
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+#[cfg(target_os = "linux")]
+use nix::sys::socket::{LinkAddr, getsockname};
 use pcap::{Active, Capture};
 #[cfg(target_os = "linux")]
 use rustix::net::netdevice;
@@ -44,6 +48,19 @@ pub(super) fn index(capture: &Capture<Active>, name: &str) -> Option<u32> {
 /// The number of an interface, which no other gets; `None` where the system has none.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn index(_: &Capture<Active>, _: &str) -> Option<u32> {
+    None
+}
+
+/// The address of the interface at its link, where that is one of Ethernet's.
+#[cfg(target_os = "linux")]
+pub(super) fn address(capture: &Capture<Active>) -> Option<[u8; 6]> {
+    let link: LinkAddr = getsockname(capture.as_fd().as_raw_fd()).ok()?;
+    link.addr().filter(|_| link.halen() == 6)
+}
+
+/// The address of the interface at its link; only asked where it has a number.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn address(_: &Capture<Active>) -> Option<[u8; 6]> {
     None
 }
 

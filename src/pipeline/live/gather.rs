@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use super::{InterfaceState, LiveInput, begin};
 use crate::capture::live::{LiveCapture, LiveCounters, LiveProblem};
 use crate::capture::{Blocks, Frame};
-use crate::net::Timestamp;
 use crate::observation::Part;
 
 /// How often a slice is handed over: often enough for who looks on.
@@ -27,7 +26,7 @@ pub(super) struct Told {
     pub(super) interface: usize,
     /// What was seen since the last time.
     pub(super) slice: Option<Box<Part>>,
-    /// Packets received and dropped so far.
+    /// Packets received and lost so far.
     pub(super) counters: LiveCounters,
     /// How it stands.
     pub(super) state: InterfaceState,
@@ -61,8 +60,6 @@ pub(super) struct Gatherer {
     told_counters: LiveCounters,
     told_state: InterfaceState,
     state: InterfaceState,
-    /// When it went down.
-    down: Timestamp,
 }
 
 /// What was gathered, and for whom.
@@ -70,8 +67,6 @@ struct Gathered {
     part: Part,
     /// Packets of the part that no slice holds yet.
     fresh: u64,
-    /// Time of the last packet.
-    last: Timestamp,
     budget: Option<Arc<AtomicU64>>,
     interface: u32,
     blocks: Blocks,
@@ -87,7 +82,6 @@ impl Gathered {
             return;
         }
         self.fresh += 1;
-        self.last = frame.time;
         self.part.add_one(frame);
         if self.tap.is_some() {
             self.keep(frame);
@@ -139,7 +133,6 @@ impl Gatherer {
             gathered: Gathered {
                 part: begin(capture.name(), input.max_flows),
                 fresh: 0,
-                last: Timestamp::UNKNOWN,
                 budget: shared.budget.clone(),
                 interface: interface as u32,
                 blocks: Blocks::new(),
@@ -152,7 +145,6 @@ impl Gatherer {
             told_counters: LiveCounters::default(),
             told_state: InterfaceState::Up,
             state: InterfaceState::Up,
-            down: Timestamp::UNKNOWN,
         }
     }
 
@@ -163,6 +155,10 @@ impl Gatherer {
         let ended = self.drain().and(ended);
         self.state = InterfaceState::Ended {
             problem: ended.err().map(|problem| problem.to_string()),
+            was_down: !self
+                .capture
+                .is_up()
+                .unwrap_or(self.state != InterfaceState::Down),
         };
         self.gathered.give();
         let counters = self.capture.counters().unwrap_or(self.told_counters);
@@ -176,12 +172,12 @@ impl Gatherer {
         while !self.shared.stop.is_wanted.load(Ordering::Relaxed) && !self.gathered.is_full() {
             let gathered = &mut self.gathered;
             let read = self.capture.read(|frame| gathered.add(frame))?;
+            // Frames alone are no sign: the ring still holds those from before.
+            if self.state == InterfaceState::Down && self.capture.is_up().unwrap_or(read > 0) {
+                self.state = InterfaceState::Up;
+            }
             self.tell_in_time();
             if read > 0 {
-                // What it carried before it went down may be handed over only now.
-                if self.gathered.last > self.down {
-                    self.state = InterfaceState::Up;
-                }
                 continue;
             }
             // Who reads what is kept wants to see it now.
@@ -189,10 +185,7 @@ impl Gatherer {
             let most = SLICE_TIME.saturating_sub(self.told.elapsed());
             let woken = self.shared.stop.woken.as_fd();
             match self.capture.wait(woken, most.max(SHORTEST_WAIT)) {
-                Err(LiveProblem::Down { .. }) => {
-                    self.state = InterfaceState::Down;
-                    self.down = Timestamp::now();
-                }
+                Err(LiveProblem::Down { .. }) => self.state = InterfaceState::Down,
                 waited => drop(waited?),
             }
         }

@@ -43,6 +43,8 @@ pub enum InterfaceState {
     Ended {
         /// Why, where nobody asked for the end.
         problem: Option<String>,
+        /// Whether it was down then.
+        was_down: bool,
     },
 }
 
@@ -50,7 +52,7 @@ pub enum InterfaceState {
 pub struct LiveInterface {
     /// Its name.
     pub name: String,
-    /// Packets received and dropped.
+    /// Packets received and lost.
     pub counters: LiveCounters,
     /// How it stands.
     pub state: InterfaceState,
@@ -80,11 +82,11 @@ impl LiveInterface {
         self.counters = told.counters;
         self.state = told.state;
         let problem = match &self.state {
-            InterfaceState::Ended { problem } => problem.clone(),
+            InterfaceState::Ended { problem, .. } => problem.clone(),
             InterfaceState::Up | InterfaceState::Down => None,
         };
         self.part
-            .close(self.part.packets(), Some(self.counters.dropped), problem);
+            .close(self.part.packets(), Some(self.counters.lost()), problem);
     }
 }
 

@@ -112,7 +112,7 @@ pub const KINDS: [(&str, &str); 19] = [
     ),
     (
         "loss",
-        "the kernel dropped packets, or sequence numbers have new gaps",
+        "packets were dropped, or sequence numbers have new gaps",
     ),
     ("interface-down", "an interface went down"),
     ("interface-up", "it came back"),
@@ -181,7 +181,7 @@ pub struct WithdrawnDiagnosis {
 /// What the capture lost so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Loss {
-    /// Packets that the kernel dropped; null where it does not say.
+    /// Packets that the kernel or an interface dropped; null where nobody says.
     pub kernel_drops: Option<u64>,
     /// Gaps in TCP sequence numbers.
     pub sequence_gaps: u64,
@@ -216,7 +216,7 @@ pub struct WatchEnded {
     pub packets: u64,
     /// Their bytes on the wire.
     pub bytes: u64,
-    /// Packets that the kernel dropped; null where it does not say.
+    /// Packets that the kernel or an interface dropped; null where nobody says.
     pub kernel_drops: Option<u64>,
     /// Whether all that is required was seen.
     pub satisfied: bool,

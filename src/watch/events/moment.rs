@@ -24,7 +24,7 @@ pub struct Interface {
     pub packets: u64,
     /// Their bytes on the wire.
     pub bytes: u64,
-    /// Frames that the kernel dropped; `None` where it does not say.
+    /// Frames that the kernel or the interface dropped; `None` where nobody says.
     pub dropped: Option<u64>,
     /// Whether it still gives frames.
     pub state: InterfaceState,
@@ -53,7 +53,7 @@ impl Moment {
         self.sum(|interface| interface.bytes)
     }
 
-    /// Frames that the kernel dropped, of all interfaces that say so.
+    /// Frames that were dropped, of all interfaces of which that is known.
     pub fn dropped(&self) -> Option<u64> {
         let told = self.interfaces.iter().filter_map(|one| one.dropped);
         told.reduce(u64::saturating_add)

@@ -154,7 +154,7 @@ fn loss(lost: &Loss) -> Vec<String> {
     if lost.new_kernel_drops > 0 {
         let all = lost.kernel_drops.unwrap_or_default();
         let new = count(lost.new_kernel_drops, "packet");
-        fields.push(format!("the kernel dropped {new} ({all} in all)"));
+        fields.push(format!("{new} dropped ({all} in all)"));
     }
     if lost.new_sequence_gaps > 0 {
         let new = count(lost.new_sequence_gaps, "new sequence gap");

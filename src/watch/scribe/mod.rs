@@ -60,9 +60,9 @@ pub struct PacketFile {
 /// What an interface counted since the start, in order of the interfaces of the header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InterfaceCounts {
-    /// Packets received.
+    /// Packets received, those dropped included.
     pub received: u64,
-    /// Packets dropped by the kernel.
+    /// Packets dropped by the kernel or the interface.
     pub dropped: u64,
 }
 
