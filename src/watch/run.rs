@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use super::events::{Ended, Event, Interface, InterfaceState, Moment, Teller, is_satisfied};
-use super::signals::Signals;
+use super::signals::{PATIENCE, Signals};
 use crate::evidence::{Evidence, Frozen};
 use crate::net::Timestamp;
 use crate::pipeline::live::{self, Live};
@@ -14,8 +14,6 @@ use crate::verdict::{Audit, Strictness, audit};
 
 /// How long to wait for something new, before the other reasons to end are looked at.
 const TICK: Duration = Duration::from_millis(50);
-/// How long a run that ends takes no notice of further signals.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// How often what was seen is judged.
 const JUDGE_TIME: Duration = Duration::from_millis(250);
 /// How often it is judged while nothing comes: time alone makes a request unanswered.
@@ -67,6 +65,8 @@ pub trait Audience {
     fn is_ready(&mut self) -> bool;
     /// An interim report is due.
     fn interim(&mut self, audit: &Audit);
+    /// Reading ends: nobody may hold that up for long any more.
+    fn stops(&mut self);
 }
 
 /// What a live run came to.
@@ -105,6 +105,7 @@ pub fn run(
         }
     };
     live.stop();
+    audience.stops();
     let stopped = Instant::now();
     while live.is_running() {
         live.take_next(TICK);

@@ -72,6 +72,7 @@ impl Scene {
             .args(["watch", "--site", "site.toml", "-i", "link0", "--quiet"])
             .args(["--report", &format!("json={name}.json")])
             .args(arguments)
+            .stdout(Stdio::null())
             .current_dir(self.folder.path());
         Watch::begin(&mut command)
     }
@@ -117,11 +118,7 @@ struct Watch {
 impl Watch {
     /// Starts it, and waits until signals no longer end it at once.
     fn begin(command: &mut Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it runs");
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("it runs");
         let mut stream = BufReader::new(child.stderr.take().expect("it is piped"));
         let mut line = String::new();
         stream.read_line(&mut line).expect("text");
@@ -159,6 +156,33 @@ impl Watch {
         let listener = self.listener.take().expect("is there");
         listener.join().expect("no panic");
         (status, self.errors())
+    }
+}
+
+/// A process that stands still, and is killed in the end.
+struct Stopped(String);
+
+impl Stopped {
+    /// The one that writes files.
+    fn writer_of(watch: &Watch) -> Self {
+        let number = watch.child.id();
+        let children = fs::read_to_string(format!("/proc/{number}/task/{number}/children"));
+        let children = children.expect("it runs");
+        let writer = Self(children.trim().to_owned());
+        assert!(writer.0.parse::<u32>().is_ok(), "one child: {children}");
+        writer.signal("STOP");
+        writer
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = Command::new("kill").args(["-s", name, &self.0]).status();
+        assert!(kill.expect("kill runs").success(), "{name}");
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.signal("KILL");
     }
 }
 
@@ -312,4 +336,66 @@ fn a_full_disk_is_told_and_what_is_on_it_is_whole() {
     let report = scene.report("full");
     assert!(0 < frames && frames < packets(&report), "{frames}");
     assert_eq!(report["complete"], true);
+}
+
+#[test]
+fn a_writer_that_stands_still_holds_up_neither_the_end_nor_the_report() {
+    let Some(scene) = Scene::new(None) else {
+        return;
+    };
+    let mut command = scene.lab.server_command(PROGRAM);
+    command
+        .args([
+            "watch",
+            "--site",
+            "site.toml",
+            "-i",
+            "link0",
+            "--duration",
+            "2s",
+        ])
+        .args([
+            "--write",
+            "lab.pcapng",
+            "--report",
+            "json=r.json",
+            "--metrics",
+            "m.prom",
+        ])
+        .args(["--interval", "100ms", "--format", "json"])
+        .stdout(fs::File::create(scene.path("out.json")).expect("writes"))
+        .current_dir(scene.folder.path());
+    let mut watch = Watch::begin(&mut command);
+    let stopped = Stopped::writer_of(&watch);
+    let status = watch.child.wait().expect("a child");
+    // Standard error ends with the last process that has it.
+    drop(stopped);
+    let listener = watch.listener.take().expect("is there");
+    listener.join().expect("no panic");
+    let errors = watch.errors();
+    assert_eq!(status.code(), Some(2), "{errors}");
+    let report = json(&scene.path("out.json")).expect("there is a report");
+    assert!(packets(&report) > 0);
+    for name in ["lab.pcapng", "r.json", "m.prom"] {
+        let told = format!("{name}: missing or incomplete");
+        assert_eq!(errors.matches(&told).count(), 1, "{name}: {errors}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_run_whose_writer_stands_still() {
+    let Some(scene) = Scene::new(None) else {
+        return;
+    };
+    let mut watch = scene.watch("still", &["--write", "lab.pcapng"]);
+    let _stopped = Stopped::writer_of(&watch);
+    let number = watch.child.id().to_string();
+    let mut ended = None;
+    wait_until("it ends", || {
+        let kill = Command::new("kill").args(["-s", "INT", &number]).status();
+        assert!(kill.expect("kill runs").success());
+        ended = watch.child.try_wait().expect("a child");
+        ended.is_some()
+    });
+    assert_eq!(ended.and_then(|status| status.signal()), Some(2));
 }

@@ -9,7 +9,7 @@ use std::thread;
 
 use portolan::capture::{Blocks, InterfaceDescription, LinkType, Reader, Section};
 use portolan::net::Timestamp;
-use portolan::watch::scribe::{InterfaceCounts, Job, PacketFile, Scribe, ScribeError};
+use portolan::watch::scribe::{Finished, InterfaceCounts, Job, PacketFile, Scribe, ScribeError};
 
 use crate::support::namespaces::wait_until;
 use crate::support::tshark;
@@ -104,6 +104,14 @@ fn start(job: &Job) -> Scribe {
     Scribe::start_program(Path::new(PROGRAM), job).expect("starts")
 }
 
+/// All is on disk.
+fn whole() -> Finished {
+    Finished {
+        missing: Vec::new(),
+        is_whole: true,
+    }
+}
+
 fn refused(job: &Job) -> String {
     match Scribe::start_program(Path::new(PROGRAM), job) {
         Err(ScribeError::Refused(text)) => text,
@@ -147,7 +155,7 @@ fn tshark_and_capinfos_read_what_was_written() {
     }
     let counts = [(2600, 100), (2500, 0)];
     let counts = counts.map(|(received, dropped)| InterfaceCounts { received, dropped });
-    assert_eq!(scribe.finish(&counts), []);
+    assert_eq!(scribe.finish(&counts), whole());
     let path = place.path("lab.pcapng");
     let fields = [
         "-n",
@@ -208,7 +216,7 @@ fn packets_are_in_the_file_as_soon_as_they_were_given() {
         });
     }
     assert_eq!(scribe.problems(), []);
-    assert_eq!(scribe.finish(&[]), []);
+    assert_eq!(scribe.finish(&[]), whole());
 }
 
 #[test]
@@ -224,7 +232,7 @@ fn signals_do_not_end_it() {
         scribe.packets(&packets(number..number + 1));
     }
     scribe.replace(0, b"{}");
-    assert_eq!(scribe.finish(&[]), []);
+    assert_eq!(scribe.finish(&[]), whole());
     assert!(place.numbers().into_iter().eq(0..5));
     assert_eq!(place.report(), "{}");
 }
@@ -244,8 +252,31 @@ fn its_own_end_is_told_once() {
     scribe.packets(&packets(1..2));
     scribe.replace(0, b"{}");
     assert_eq!(scribe.problems(), []);
-    let missing = scribe.finish(&[]);
+    // Which files that means was said, too.
+    let names = ["lab.pcapng", "report.json"];
+    let text = told[0].to_string();
+    assert!(names.iter().all(|name| text.contains(name)), "{text}");
+    let finished = scribe.finish(&[]);
+    assert_eq!(finished.missing, []);
+    assert!(!finished.is_whole);
+}
+
+#[test]
+fn what_does_not_move_is_given_up_by_name() {
+    let place = Place::new();
+    let mut job = place.job();
+    let made = Command::new("mkfifo").arg(place.path("fifo")).status();
+    assert!(made.expect("mkfifo runs").success());
+    job.packets.as_mut().expect("packets").path = place.path("fifo");
+    let scribe = start(&job);
+    scribe.packets(&packets(0..10));
+    scribe.replace(0, b"whole");
+    let Finished { missing, is_whole } = scribe.finish(&[]);
+    assert!(!is_whole);
+    // Nobody opened the pipe; the report is where it belongs.
     assert_eq!(missing.len(), 1, "{missing:?}");
+    assert_eq!(missing[0].path, Some(place.path("fifo")));
+    assert_eq!(place.report(), "whole");
 }
 
 #[test]
@@ -300,7 +331,7 @@ fn where_there_is_no_more_room_whole_packets_stay() {
     });
     assert!(told[0].to_string().contains("File too large"), "{told:?}");
     scribe.replace(0, b"small enough");
-    let missing = scribe.finish(&[]);
+    let missing = scribe.finish(&[]).missing;
     let kept = place.numbers();
     assert!(!kept.is_empty() && kept.len() < 1000, "{}", kept.len());
     assert!(kept.iter().copied().eq(0..kept.len() as i64));
@@ -327,7 +358,7 @@ fn a_pipe_waits_for_its_reader_and_holds_up_nothing_else() {
         let path = place.path("report.fifo");
         thread::spawn(move || fs::read_to_string(path).expect("text"))
     };
-    assert_eq!(scribe.finish(&[]), []);
+    assert_eq!(scribe.finish(&[]), whole());
     assert_eq!(reader.join().expect("no panic"), "through the pipe");
 
     let packets_job = job.packets.as_mut().expect("packets");
@@ -338,7 +369,7 @@ fn a_pipe_waits_for_its_reader_and_holds_up_nothing_else() {
         let path = place.path("packets.fifo");
         thread::spawn(move || numbers(&path))
     };
-    assert_eq!(scribe.finish(&[]), []);
+    assert_eq!(scribe.finish(&[]), whole());
     assert!(reader.join().expect("no panic").into_iter().eq(0..10));
 }
 

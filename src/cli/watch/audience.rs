@@ -144,4 +144,8 @@ impl Audience for Listeners<'_> {
     fn interim(&mut self, audit: &Audit) {
         self.written.reports(self.args, audit);
     }
+
+    fn stops(&mut self) {
+        self.written.hurry();
+    }
 }

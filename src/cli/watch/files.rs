@@ -13,7 +13,7 @@ use crate::report::Report;
 use crate::verdict::Audit;
 use crate::watch::events::Moment;
 use crate::watch::metrics;
-use crate::watch::scribe::{InterfaceCounts, Job, PacketFile, Scribe, ScribeProblem};
+use crate::watch::scribe::{Finished, InterfaceCounts, Job, PacketFile, Scribe, ScribeProblem};
 
 /// What is written, and who writes it; nothing where no file is wanted.
 pub struct Written {
@@ -129,10 +129,22 @@ impl Written {
         scribe.map(|scribe| scribe.problems()).unwrap_or_default()
     }
 
-    /// Waits until all is on disk; what is not.
-    pub fn finish(self, moment: &Moment) -> Vec<ScribeProblem> {
+    /// Who writes is no longer waited for without end.
+    pub fn hurry(&self) {
+        if let Some(scribe) = &self.scribe {
+            scribe.hurry();
+        }
+    }
+
+    /// Waits until all is on disk, or nothing moves any more; what is missing, and whether
+    /// nothing is.
+    pub fn finish(self, moment: &Moment) -> Finished {
         let scribe = self.scribe.as_ref();
-        scribe.map_or_else(Vec::new, |scribe| scribe.finish(&counts(moment)))
+        let finished = scribe.map(|scribe| scribe.finish(&counts(moment)));
+        finished.unwrap_or(Finished {
+            missing: Vec::new(),
+            is_whole: true,
+        })
     }
 }
 

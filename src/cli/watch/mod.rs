@@ -46,8 +46,9 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Outcome, Failure> 
     let captures = open(args)?;
     let threads = pipeline::all_cores();
     let written = Written::begin(args, &captures)?;
-    let signals = Signals::watch().map_err(Failure::new)?;
+    let mut signals = Signals::watch().map_err(Failure::new)?;
     lock_in(args, terminal)?;
+    signals.arm().map_err(Failure::new)?;
     let input = LiveInput {
         max_flows: args.max_flows,
         packets: args.ends.packets,
@@ -81,13 +82,13 @@ fn watched(
     input::tell_problems(&watched.audit.captures, terminal);
     let report = Report::new(&watched.audit);
     let printed = args.judge.print(&report, terminal);
-    let problems = written.finish(&watched.moment);
-    for problem in &problems {
+    let finished = written.finish(&watched.moment);
+    for problem in &finished.missing {
         terminal.error(&problem.to_string());
     }
     printed?;
     let outcome = args.judge.outcome(&watched.audit);
-    Ok(match problems.is_empty() {
+    Ok(match finished.is_whole {
         true => outcome,
         false => Outcome::Incomplete,
     })

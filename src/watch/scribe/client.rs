@@ -1,35 +1,57 @@
 //! The scribe as seen by the process that watches. Starts no thread: what is sent waits in the
 //! kernel, and there it is when this process is killed.
 
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::message::{Head, Kind, MAX_CONTENT_BYTES, PACKET_FILE, pack_counts, pack_job, send};
+use super::outlet::Outlet;
+use super::patient::{PATIENCE, Patient, wait_for};
 use super::{COMMAND, InterfaceCounts, Job, ScribeError, ScribeProblem};
+
+/// How often it is looked whether it has ended.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The process that writes files, ready to write.
 ///
-/// Dropped without [`finish`](Self::finish) it writes what it was given, too, and is waited for.
+/// Dropped without [`finish`](Self::finish) it writes what it was given, too, and is waited for,
+/// but not for ever.
 #[derive(Debug)]
 pub struct Scribe {
     /// Both ways of the stream; it closes with the last of them.
-    out: Mutex<Option<File>>,
+    out: Outlet,
     input: Mutex<Option<File>>,
-    /// Nobody is at the other end.
+    /// Nothing is sent any more: nobody is at the other end, or it takes nothing.
     gone: AtomicBool,
+    /// Whether it was said which files are incomplete.
+    is_told: AtomicBool,
     /// What is still to be told, of this side.
     own_problems: Mutex<Vec<ScribeProblem>>,
     child: Mutex<Child>,
     targets: Vec<PathBuf>,
     packets: Option<PathBuf>,
+}
+
+/// What came of the files.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Finished {
+    /// What is missing and was not told before.
+    pub missing: Vec<ScribeProblem>,
+    /// Whether every file is on disk, whole.
+    pub is_whole: bool,
 }
 
 impl Scribe {
@@ -59,10 +81,14 @@ impl Scribe {
         let _ = send(&mut ours, Kind::Job, 0, &job_bytes);
         let refused = match Head::read(&mut ours) {
             Ok(Some(head)) if head.kind == Kind::Ready => {
+                // Of both ways.
+                let stream = UnixStream::from(OwnedFd::from(ours));
+                stream.set_nonblocking(true)?;
                 return Ok(Self {
-                    out: Mutex::new(Some(out)),
-                    input: Mutex::new(Some(ours)),
+                    out: Outlet::new(out),
+                    input: Mutex::new(Some(File::from(OwnedFd::from(stream)))),
                     gone: AtomicBool::new(false),
+                    is_told: AtomicBool::new(false),
                     own_problems: Mutex::default(),
                     child: Mutex::new(child),
                     targets: job.targets.clone(),
@@ -86,8 +112,14 @@ impl Scribe {
         lock(&self.child).id()
     }
 
+    /// From now on nothing is waited for without end: what takes nothing for some seconds is given
+    /// up.
+    pub fn hurry(&self) {
+        self.out.hurry();
+    }
+
     /// Replaces a target as a whole. A content that was not written when the next one comes is
-    /// left out.
+    /// left out. Waits for nobody before [`hurry`](Self::hurry).
     pub fn replace(&self, target: usize, content: &[u8]) {
         if content.len() as u64 > MAX_CONTENT_BYTES {
             lock(&self.own_problems).push(ScribeProblem {
@@ -96,7 +128,7 @@ impl Scribe {
             });
             return;
         }
-        self.send(Kind::Replace, target as u32, content);
+        self.post(Kind::Replace, target as u32, content.to_vec());
     }
 
     /// Adds packets: whole blocks, as [`Blocks`](crate::capture::Blocks) writes them. Waits while
@@ -104,142 +136,199 @@ impl Scribe {
     /// drops.
     pub fn packets(&self, blocks: &[u8]) {
         if !blocks.is_empty() {
-            self.send(Kind::Packets, PACKET_FILE, blocks);
+            let sent = |out: &Outlet| out.send(Kind::Packets, PACKET_FILE, blocks);
+            self.sent(sent);
         }
     }
 
     /// Says what the interfaces counted since the start. The last counts that were said end
-    /// every file.
+    /// every file. Waits for nobody before [`hurry`](Self::hurry).
     pub fn statistics(&self, counts: &[InterfaceCounts]) {
-        self.send(Kind::Counts, PACKET_FILE, &pack_counts(counts));
+        self.post(Kind::Counts, PACKET_FILE, pack_counts(counts));
     }
 
     /// What could not be written so far, each told once. It may still be: the next report of the
     /// same file, or packets once there is room again.
     pub fn problems(&self) -> Vec<ScribeProblem> {
+        self.sent(Outlet::flush);
         let mut input = lock(&self.input);
         let mut problems = std::mem::take(&mut *lock(&self.own_problems));
-        while let Some(file) = input.as_mut()
-            && is_readable(file)
+        while let Some(file) = input.as_ref()
+            && wait_for(file, PollFlags::POLLIN, 0)
         {
             match self.answer(file) {
-                Answer::Problem(problem) | Answer::Missing(problem) => problems.push(problem),
-                Answer::Done | Answer::Gone => {
+                Answer::Problem(problem) | Answer::Missing(_, problem) => problems.push(problem),
+                Answer::Written(_) | Answer::Working => {}
+                Answer::Done | Answer::Gone | Answer::Stuck => {
                     *input = None;
-                    problems.push(self.ended());
+                    self.gone.store(true, Ordering::Relaxed);
+                    problems.extend(self.ended());
                 }
             }
         }
         problems
     }
 
-    /// Says the last counts, and waits until everything is on disk; what is not. What is given
-    /// afterwards is not written.
-    pub fn finish(&self, counts: &[InterfaceCounts]) -> Vec<ScribeProblem> {
+    /// Says the last counts, and waits until everything is on disk, or nothing has moved for some
+    /// seconds. What is given afterwards is not written.
+    pub fn finish(&self, counts: &[InterfaceCounts]) -> Finished {
+        self.hurry();
         if self.packets.is_some() {
             self.statistics(counts);
         }
-        self.send(Kind::Finish, 0, &[]);
+        self.sent(|out| out.send(Kind::Finish, 0, &[]));
         let mut missing = std::mem::take(&mut *lock(&self.own_problems));
+        let mut is_whole = missing.is_empty();
+        let mut open: BTreeSet<u32> = (0..self.targets.len() as u32).collect();
+        open.extend(self.packets.is_some().then_some(PACKET_FILE));
         let input = lock(&self.input).take();
-        match input {
-            Some(mut input) => loop {
-                match self.answer(&mut input) {
-                    // What is so at the end is said again.
-                    Answer::Problem(_) => {}
-                    Answer::Missing(problem) => missing.push(problem),
-                    Answer::Done => break,
-                    Answer::Gone => {
-                        missing.push(incomplete());
-                        break;
-                    }
+        let ended = loop {
+            let Some(input) = &input else {
+                break Answer::Gone;
+            };
+            // Where it was given up before, only what it has said already counts.
+            if self.gone.load(Ordering::Relaxed) && !wait_for(input, PollFlags::POLLIN, 0) {
+                break Answer::Stuck;
+            }
+            match self.answer(input) {
+                // What is so at the end is said again.
+                Answer::Problem(_) | Answer::Working => {}
+                Answer::Written(number) => drop(open.remove(&number)),
+                Answer::Missing(number, problem) => {
+                    open.remove(&number);
+                    missing.push(problem);
+                    is_whole = false;
                 }
-            },
-            None => missing.push(incomplete()),
+                ended => break ended,
+            }
+        };
+        match ended {
+            Answer::Done => {}
+            Answer::Stuck => {
+                is_whole = false;
+                self.gone.store(true, Ordering::Relaxed);
+                missing.extend(open.iter().map(|number| self.stuck(*number)));
+            }
+            _ => {
+                is_whole = false;
+                missing.extend(self.ended());
+            }
         }
-        self.wait();
-        missing
+        let is_stuck = matches!(ended, Answer::Stuck);
+        self.wait(if is_stuck { Duration::ZERO } else { PATIENCE });
+        Finished { missing, is_whole }
     }
 
-    fn send(&self, kind: Kind, number: u32, body: &[u8]) {
-        if self.gone.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut out = lock(&self.out);
-        let sent = match out.as_mut() {
-            Some(out) => send(out, kind, number, body),
-            None => return,
-        };
-        if sent.is_err() {
-            // The end of its answers says that it ended, once.
+    fn post(&self, kind: Kind, number: u32, body: Vec<u8>) {
+        self.sent(|out| out.post(kind, number, body));
+    }
+
+    fn sent(&self, send: impl FnOnce(&Outlet) -> io::Result<()>) {
+        // The end of its answers says that it ended, once.
+        if !self.gone.load(Ordering::Relaxed) && send(&self.out).is_err() {
             self.gone.store(true, Ordering::Relaxed);
         }
     }
 
-    /// The next answer, which is waited for.
-    fn answer(&self, input: &mut File) -> Answer {
-        let Ok(Some(head)) = Head::read(input) else {
-            return Answer::Gone;
+    /// The next answer, which is waited for, but not for ever.
+    fn answer(&self, file: &File) -> Answer {
+        let hurries = &AtomicBool::new(true);
+        let answer = self.read_answer(&mut Patient { file, hurries });
+        match answer {
+            Ok(answer) => answer.unwrap_or(Answer::Gone),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Answer::Stuck,
+            Err(_) => Answer::Gone,
+        }
+    }
+
+    fn read_answer(&self, input: &mut Patient<'_>) -> io::Result<Option<Answer>> {
+        let Some(head) = Head::read(input)? else {
+            return Ok(None);
         };
-        let path = match head.number {
+        let number = head.number;
+        let Some(message) = head.text(input)? else {
+            return Ok(None);
+        };
+        let path = self.path(number);
+        let problem = ScribeProblem { path, message };
+        Ok(match head.kind {
+            Kind::Problem => Some(Answer::Problem(problem)),
+            Kind::Missing => Some(Answer::Missing(number, problem)),
+            Kind::Written => Some(Answer::Written(number)),
+            Kind::Working => Some(Answer::Working),
+            Kind::Done => Some(Answer::Done),
+            _ => None,
+        })
+    }
+
+    fn path(&self, number: u32) -> Option<PathBuf> {
+        match number {
             PACKET_FILE => self.packets.clone(),
             number => self.targets.get(number as usize).cloned(),
-        };
-        let problem = |input: &mut File| {
-            let message = head.text(input).ok()??;
-            Some(ScribeProblem { path, message })
-        };
-        match head.kind {
-            Kind::Problem => problem(input).map_or(Answer::Gone, Answer::Problem),
-            Kind::Missing => problem(input).map_or(Answer::Gone, Answer::Missing),
-            Kind::Done => Answer::Done,
-            _ => Answer::Gone,
         }
     }
 
-    fn ended(&self) -> ScribeProblem {
-        self.gone.store(true, Ordering::Relaxed);
-        ScribeProblem {
+    /// That it ended early, and what that means: told once.
+    fn ended(&self) -> Option<ScribeProblem> {
+        let files = self.packets.iter().chain(&self.targets);
+        let names: Vec<String> = files.map(|path| path.display().to_string()).collect();
+        let message = format!(
+            "the process that writes files has ended early; missing or incomplete: {}",
+            names.join(", ")
+        );
+        let is_new = !self.is_told.swap(true, Ordering::Relaxed);
+        is_new.then_some(ScribeProblem {
             path: None,
-            message: "the process that writes files has ended; no file is written any more"
-                .to_owned(),
+            message,
+        })
+    }
+
+    /// That a file was given up.
+    fn stuck(&self, number: u32) -> ScribeProblem {
+        let seconds = PATIENCE.as_secs();
+        ScribeProblem {
+            path: self.path(number),
+            message: format!(
+                "missing or incomplete: nothing was written for {seconds} s; process {} has the \
+                 rest, and goes on where it can",
+                self.id()
+            ),
         }
     }
 
-    fn wait(&self) {
-        *lock(&self.out) = None;
+    /// Waits for its end, at most so long. It goes on without being waited for.
+    fn wait(&self, most: Duration) {
+        self.out.close();
         *lock(&self.input) = None;
+        let begun = Instant::now();
         // It has been started, and nobody else waits for it.
-        let _ = lock(&self.child).wait();
+        while let Ok(None) = lock(&self.child).try_wait()
+            && begun.elapsed() < most
+        {
+            thread::sleep(LOOK);
+        }
     }
 }
 
 impl Drop for Scribe {
     fn drop(&mut self) {
-        self.wait();
-    }
-}
-
-/// That it ended early was told when it did: this is what that means.
-fn incomplete() -> ScribeProblem {
-    ScribeProblem {
-        path: None,
-        message: "files are missing or incomplete: the process that writes them ended early"
-            .to_owned(),
+        self.hurry();
+        self.sent(Outlet::flush);
+        let is_stuck = self.gone.load(Ordering::Relaxed);
+        self.wait(if is_stuck { Duration::ZERO } else { PATIENCE });
     }
 }
 
 enum Answer {
     Problem(ScribeProblem),
-    Missing(ScribeProblem),
+    Missing(u32, ScribeProblem),
+    Written(u32),
+    Working,
     Done,
+    /// It ended.
     Gone,
-}
-
-/// Whether something can be read at once, were it the end.
-fn is_readable(file: &File) -> bool {
-    let mut files = [PollFd::new(file.as_fd(), PollFlags::POLLIN)];
-    matches!(poll(&mut files, PollTimeout::ZERO), Ok(ready) if ready > 0)
+    /// It says nothing more.
+    Stuck,
 }
 
 /// Whether the process at the other end has ended.

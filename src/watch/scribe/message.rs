@@ -40,12 +40,16 @@ pub(super) enum Kind {
     Problem,
     /// Said at the end: what is missing of a file.
     Missing,
+    /// Said at the end: a file is on disk.
+    Written,
+    /// Said at the end, while something still moves.
+    Working,
     /// Everything is on disk that could be put there.
     Done,
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Job,
         Self::Replace,
         Self::Packets,
@@ -55,6 +59,8 @@ impl Kind {
         Self::Refused,
         Self::Problem,
         Self::Missing,
+        Self::Written,
+        Self::Working,
         Self::Done,
     ];
 
@@ -66,7 +72,7 @@ impl Kind {
             // Read in pieces.
             Self::Packets => u64::MAX,
             Self::Counts | Self::Refused | Self::Problem | Self::Missing => MAX_SHORT_BYTES,
-            Self::Finish | Self::Ready | Self::Done => 0,
+            Self::Finish | Self::Ready | Self::Written | Self::Working | Self::Done => 0,
         }
     }
 }

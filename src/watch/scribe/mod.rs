@@ -11,7 +11,9 @@
 mod blocks;
 mod client;
 mod message;
+mod outlet;
 mod packet_file;
+mod patient;
 mod queue;
 mod rotation;
 mod serve;
@@ -25,7 +27,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-pub use client::Scribe;
+pub use client::{Finished, Scribe};
 pub use serve::serve;
 
 /// The hidden command that runs the scribe.

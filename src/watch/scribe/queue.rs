@@ -1,5 +1,6 @@
-//! Packets on their way to the disk: what came while the disk was busy goes to it in one piece.
+//! Packets on their way to the disk: what came while the disk was busy goes to it in large pieces.
 
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex};
 
 use super::InterfaceCounts;
@@ -7,6 +8,9 @@ use super::client::lock;
 
 /// Bytes that may wait. Beyond that whoever sends waits, and behind it the capture's own buffer.
 const MAX_WAITING: usize = 32 << 20;
+/// Bytes of a piece, or a little more: a slow disk takes one in a second or so, and there is room
+/// for the next.
+const PIECE: usize = 1 << 20;
 
 /// Blocks that wait to be written.
 #[derive(Debug, Default)]
@@ -17,7 +21,12 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    blocks: Vec<u8>,
+    /// Whole blocks, in pieces.
+    pieces: VecDeque<Vec<u8>>,
+    /// Bytes of all pieces.
+    bytes: usize,
+    /// Room that was used before.
+    spare: Vec<u8>,
     counts: Option<Vec<InterfaceCounts>>,
     ended: bool,
 }
@@ -34,15 +43,22 @@ pub(super) struct Batch {
 impl Queue {
     /// Adds whole blocks; waits while there is no room.
     pub(super) fn push(&self, blocks: &[u8]) {
-        let full = |waiting: &mut Waiting| {
-            !waiting.blocks.is_empty() && waiting.blocks.len() + blocks.len() > MAX_WAITING
-        };
+        let full =
+            |waiting: &mut Waiting| waiting.bytes > 0 && waiting.bytes + blocks.len() > MAX_WAITING;
         let waiting = lock(&self.waiting);
         let mut waiting = match self.changed.wait_while(waiting, full) {
             Ok(waiting) => waiting,
             Err(poisoned) => poisoned.into_inner(),
         };
-        waiting.blocks.extend_from_slice(blocks);
+        waiting.bytes += blocks.len();
+        match waiting.pieces.back_mut() {
+            Some(last) if last.len() < PIECE => last.extend_from_slice(blocks),
+            _ => {
+                let mut piece = std::mem::take(&mut waiting.spare);
+                piece.extend_from_slice(blocks);
+                waiting.pieces.push_back(piece);
+            }
+        }
         self.changed.notify_all();
     }
 
@@ -58,20 +74,23 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Takes all that waits, and is waited for; `None` at the end. `spare` is room that what
+    /// Takes the next piece, and is waited for; `None` at the end. `spare` is room that what
     /// follows is put into.
     pub(super) fn take(&self, mut spare: Vec<u8>) -> Option<Batch> {
         spare.clear();
         let idle = |waiting: &mut Waiting| {
-            waiting.blocks.is_empty() && waiting.counts.is_none() && !waiting.ended
+            waiting.pieces.is_empty() && waiting.counts.is_none() && !waiting.ended
         };
         let waiting = lock(&self.waiting);
         let mut waiting = match self.changed.wait_while(waiting, idle) {
             Ok(waiting) => waiting,
             Err(poisoned) => poisoned.into_inner(),
         };
+        let blocks = waiting.pieces.pop_front().unwrap_or_default();
+        waiting.bytes -= blocks.len();
+        waiting.spare = spare;
         let batch = Batch {
-            blocks: std::mem::replace(&mut waiting.blocks, spare),
+            blocks,
             counts: waiting.counts.take(),
         };
         self.changed.notify_all();
@@ -84,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gives_all_that_waits_at_once_and_then_the_end() {
+    fn gives_what_waits_in_one_piece_and_then_the_end() {
         let queue = Queue::default();
         queue.push(b"one");
         queue.push(b"two");

@@ -4,7 +4,8 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ use super::{Job, PacketFile};
 const PIECE_BYTES: u64 = 256 << 10;
 /// How long a pipe or device may take its time once nobody waits for it any more.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a disk may take to tell that something of a regular file has reached it.
+const DISK_PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked whether somebody does.
 const LOOK: Duration = Duration::from_millis(200);
 /// Most problems that are told on the way: a side that does not listen must not hold up this one.
@@ -41,6 +44,12 @@ impl Answers {
             let _ = send(&mut out.0, Kind::Problem, number, text.as_bytes());
         }
     }
+
+    /// Says something that belongs to the end.
+    fn say(&self, kind: Kind, number: u32, text: &str) {
+        // The other end may have gone; the files are written.
+        let _ = send(&mut lock(&self.out).0, kind, number, text.as_bytes());
+    }
 }
 
 /// What a thread that writes has done in the end.
@@ -54,6 +63,8 @@ pub(super) struct Service {
     answers: Arc<Answers>,
     targets: Vec<Arc<Target>>,
     queue: Option<Arc<Queue>>,
+    /// Pieces of packets that were written.
+    pieces: Arc<AtomicU64>,
     done: Receiver<Done>,
     /// Those that still write, and whether they do to a regular file.
     busy: Vec<(u32, bool)>,
@@ -84,6 +95,7 @@ impl Service {
         let (sender, done) = mpsc::channel();
         let mut busy = Vec::new();
         let mut queue = None;
+        let pieces = Arc::new(AtomicU64::new(0));
         if let (Some(job), Some(place)) = (&job.packets, packets) {
             let open = move |job: &PacketFile| {
                 Packets::open(job, &place.path)
@@ -101,7 +113,15 @@ impl Service {
             let waiting = Arc::new(Queue::default());
             queue = Some(Arc::clone(&waiting));
             let (answers, sender) = (Arc::clone(&answers), sender.clone());
-            thread::spawn(move || write_packets(&waiting, packets, &answers, &sender));
+            let pieces = Arc::clone(&pieces);
+            thread::spawn(move || {
+                let missing = write_packets(&waiting, packets, &answers, &pieces);
+                // Nobody waits for it where it took too long.
+                let _ = sender.send(Done {
+                    number: PACKET_FILE,
+                    missing,
+                });
+            });
         }
         let targets = (0..).zip(targets).map(|(number, place)| {
             busy.push((number, place.is_regular));
@@ -119,6 +139,7 @@ impl Service {
             targets: targets.collect(),
             answers,
             queue,
+            pieces,
             done,
             busy,
         })
@@ -136,14 +157,8 @@ impl Service {
         if let Some(queue) = &self.queue {
             queue.end();
         }
-        let missing = self.wait(input);
-        let mut out = lock(&self.answers.out);
-        for done in missing {
-            let text = done.missing.unwrap_or_default();
-            // The other end may have gone; the files are written.
-            let _ = send(&mut out.0, Kind::Missing, done.number, text.as_bytes());
-        }
-        let _ = send(&mut out.0, Kind::Done, 0, &[]);
+        self.wait(input);
+        self.answers.say(Kind::Done, 0, "");
         taken
     }
 
@@ -207,44 +222,59 @@ impl Service {
         }
     }
 
-    /// Waits for all that write; what is missing. Where nobody waits for the answer, pipes and
-    /// devices are given up after a while: regular files never.
-    fn wait(&mut self, input: &File) -> Vec<Done> {
-        let mut missing = Vec::new();
+    /// Waits for all that write, and says what became of each. Where nobody waits for the answer,
+    /// pipes and devices are given up after a while: regular files never.
+    fn wait(&mut self, input: &File) {
         let mut alone_since = None;
+        let mut moved = (self.pieces.load(Ordering::Relaxed), Instant::now());
         while !self.busy.is_empty() {
             match self.done.recv_timeout(LOOK) {
-                Ok(done) => {
-                    self.busy.retain(|(number, _)| *number != done.number);
-                    missing.extend(Some(done).filter(|done| done.missing.is_some()));
+                Ok(Done { number, missing }) => {
+                    self.busy.retain(|(busy, _)| *busy != number);
+                    match missing {
+                        Some(text) => self.answers.say(Kind::Missing, number, &text),
+                        None => self.answers.say(Kind::Written, number, ""),
+                    }
                 }
                 // A thread that panicked says nothing.
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) if is_hung_up(input) => {
-                    let since = *alone_since.get_or_insert_with(Instant::now);
+                Err(RecvTimeoutError::Timeout) => {
                     let is_any_regular = self.busy.iter().any(|(_, is_regular)| *is_regular);
-                    if !is_any_regular && since.elapsed() >= PATIENCE {
-                        break;
+                    if is_hung_up(input) {
+                        let since = *alone_since.get_or_insert_with(Instant::now);
+                        if !is_any_regular && since.elapsed() >= PATIENCE {
+                            break;
+                        }
+                        continue;
+                    }
+                    let pieces = self.pieces.load(Ordering::Relaxed);
+                    if pieces != moved.0 {
+                        moved = (pieces, Instant::now());
+                    }
+                    let patience = if is_any_regular { DISK_PATIENCE } else { LOOK };
+                    if moved.1.elapsed() < patience {
+                        self.answers.say(Kind::Working, 0, "");
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => {}
             }
         }
         for (number, _) in self.busy.drain(..) {
-            missing.push(Done {
-                number,
-                missing: Some("was not written to its end".to_owned()),
-            });
+            let text = "was not written to its end";
+            self.answers.say(Kind::Missing, number, text);
         }
-        missing
     }
 }
 
 /// Opens the file of packets, which may wait for a reader.
 type Opening = Box<dyn FnOnce() -> Result<Packets, String> + Send>;
 
-/// Writes packets until nothing follows.
-fn write_packets(queue: &Queue, open: Opening, answers: &Answers, done: &Sender<Done>) {
+/// Writes packets until nothing follows, and counts the pieces; what is missing.
+fn write_packets(
+    queue: &Queue,
+    open: Opening,
+    answers: &Answers,
+    pieces: &AtomicU64,
+) -> Option<String> {
     let mut spare = Vec::new();
     let mut lost = 0;
     let mut wrong = None;
@@ -265,16 +295,12 @@ fn write_packets(queue: &Queue, open: Opening, answers: &Answers, done: &Sender<
             None => lost += packets(&batch.blocks),
         }
         spare = batch.blocks;
+        pieces.fetch_add(1, Ordering::Relaxed);
     }
-    let missing = match file {
+    match file {
         Some(file) => file.finish(),
         None => wrong.map(|wrong| format!("{lost} packets are missing: {wrong}")),
-    };
-    // Nobody waits for it where it took too long.
-    let _ = done.send(Done {
-        number: PACKET_FILE,
-        missing,
-    });
+    }
 }
 
 /// Adds up to `most` bytes, as many as are there; 0 at the end.
@@ -307,7 +333,7 @@ mod tests {
     use crate::watch::scribe::testing::{header, packets, read};
 
     /// A scribe that writes reports to `a` and `b` and packets to `lab` in `folder`, fed with
-    /// `bytes` and then left; how it ended, and what it said.
+    /// `bytes` and then left; how it ended, and what it said but for what went well.
     fn fed(folder: &Path, bytes: &[u8]) -> (io::Result<()>, Vec<(Kind, u32, String)>) {
         let job = Job {
             targets: vec![folder.join("a"), folder.join("b")],
@@ -340,7 +366,9 @@ mod tests {
         let mut answers = Vec::new();
         while let Ok(Some(head)) = Head::read(&mut ours) {
             let text = head.text(&mut ours).expect("text").expect("whole");
-            answers.push((head.kind, head.number, text));
+            if !matches!(head.kind, Kind::Written | Kind::Working) {
+                answers.push((head.kind, head.number, text));
+            }
         }
         (served, answers)
     }
