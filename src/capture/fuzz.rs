@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::buffer::MAX_RECORD_BYTES;
 use super::compression::{Compression, ReadAhead, Unpack};
 use super::{Cuts, Drops, LinkType, Problem, Reader};
+use crate::net::Timestamp;
 
 /// Bytes unpacked of one input: a few bytes may hold very many.
 const MAX_UNPACKED: u64 = 4 << 20;
@@ -104,6 +105,7 @@ struct Reading {
     problem: Option<Problem>,
     link_types: Vec<LinkType>,
     kernel_drops: Option<u64>,
+    watched_until: Option<Timestamp>,
 }
 
 impl Reading {
@@ -112,7 +114,7 @@ impl Reading {
         let mut reader = Reader::with_capacity(data, "fuzz", capacity).ok()?;
         let mut seen = Seen::default();
         seen.read(&mut reader);
-        Some(seen.reading(&reader, reader.kernel_drops()))
+        Some(seen.reading(&reader, reader.kernel_drops(), reader.watched_until()))
     }
 
     /// The same from pieces, one after the other, and how many cuts proved right.
@@ -120,11 +122,13 @@ impl Reading {
         let mut reader = Reader::new(data, "fuzz").expect("it was cut, so it is a capture");
         reader.stop_at(cuts, 0);
         let (mut seen, mut drops, mut right) = (Seen::default(), Drops::default(), 0);
+        let mut watched_until = None;
         loop {
             seen.read(&mut reader);
             drops = drops.followed_by(reader.drops());
+            watched_until = reader.watched_until().max(watched_until);
             let Some(cut) = reader.landed() else {
-                return (seen.reading(&reader, drops.total()), right);
+                return (seen.reading(&reader, drops.total(), watched_until), right);
             };
             right += 1;
             let offset = cuts.offsets()[cut];
@@ -155,7 +159,12 @@ impl Seen {
         self.frames += reader.frames();
     }
 
-    fn reading<R: Read>(self, reader: &Reader<R>, kernel_drops: Option<u64>) -> Reading {
+    fn reading<R: Read>(
+        self,
+        reader: &Reader<R>,
+        kernel_drops: Option<u64>,
+        watched_until: Option<Timestamp>,
+    ) -> Reading {
         Reading {
             frames: self.frames,
             frame_bytes: self.frame_bytes,
@@ -164,6 +173,7 @@ impl Seen {
             problem: reader.problem().cloned(),
             link_types: reader.link_types(),
             kernel_drops,
+            watched_until,
         }
     }
 }

@@ -178,7 +178,8 @@ prop_compose! {
                     }
                     Block::Statistics(drops) => {
                         let drops = if big { drops.to_be_bytes() } else { drops.to_le_bytes() };
-                        writer.statistics(0, &[(5, &drops)]);
+                        // The same bytes are a time, too.
+                        writer.statistics(0, &[(3, &drops), (5, &drops)]);
                         continue;
                     }
                     Block::Other(kind, body) => {

@@ -11,6 +11,7 @@ use super::format::Format;
 use super::pcap::{self, FILE_HEADER};
 use super::pcapng::{Drops, Pcapng};
 use super::{Frame, LinkType, Problem, ProblemKind, ReadError};
+use crate::net::Timestamp;
 
 /// Reads the frames of one capture from any input.
 pub struct Reader<R = Box<dyn Read + Send>> {
@@ -214,6 +215,15 @@ impl<R: Read> Reader<R> {
     /// All of [`Self::drops`]; known once everything is read.
     pub fn kernel_drops(&self) -> Option<u64> {
         self.drops().total()
+    }
+
+    /// Until when the capture went on, as far as what was read says so (pcapng interface
+    /// statistics): the latest time of all. Whoever wrote the capture chose it.
+    pub fn watched_until(&self) -> Option<Timestamp> {
+        match &self.container {
+            Container::Pcap(_) => None,
+            Container::Pcapng(pcapng) => pcapng.end(),
+        }
     }
 
     /// Index of the cut at which it ended. That this cut is right is proven, if the place where

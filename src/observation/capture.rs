@@ -6,6 +6,12 @@ use super::continuity::{Continuity, Directions};
 use crate::capture::LinkType;
 use crate::net::{Position, Timestamp};
 
+/// A capture is taken to go on for so long after its last packet at most, whatever it says: far
+/// more than anything under way is waited for. A wrong clock or a made-up time can't reach into
+/// captures that were taken on other days then, while those that were silent for longer are still
+/// known to have been silent.
+const MAX_SILENCE_NS: i64 = 24 * 3600 * 1_000_000_000;
+
 /// One capture file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaptureRecord {
@@ -25,6 +31,8 @@ pub struct CaptureRecord {
     pub first: Option<Timestamp>,
     /// Largest packet time.
     pub last: Option<Timestamp>,
+    /// Until when it went on, where the file says so: not checked.
+    pub watched_until: Option<Timestamp>,
     /// Packets that the capturing kernel or interface dropped, where the file says so.
     pub kernel_drops: Option<u64>,
     /// What its packets say of its loss.
@@ -44,6 +52,15 @@ impl CaptureRecord {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// Until when it went on: by its last packet, or after that and by a day at most as the file
+    /// says. `None` where no packet has a time.
+    pub fn end(&self) -> Option<Timestamp> {
+        let last = self.last?;
+        let latest = Timestamp(last.0.saturating_add(MAX_SILENCE_NS));
+        let until = self.watched_until.unwrap_or(last);
+        Some(until.clamp(last, latest))
     }
 
     /// Whether it was read to its end.
@@ -176,6 +193,7 @@ fn extend(capture: &mut CaptureRecord, next: CaptureRecord) {
     capture.bytes += next.bytes;
     capture.first = [capture.first, next.first].into_iter().flatten().min();
     capture.last = capture.last.max(next.last);
+    capture.watched_until = capture.watched_until.max(next.watched_until);
     capture.kernel_drops = match (capture.kernel_drops, next.kernel_drops) {
         // Whoever wrote the capture chose both.
         (Some(mine), Some(theirs)) => Some(mine.saturating_add(theirs)),

@@ -113,6 +113,7 @@ impl Part {
             bytes: 0,
             first: None,
             last: None,
+            watched_until: None,
             kernel_drops: None,
             continuity: Continuity::default(),
             problem: None,
@@ -272,6 +273,12 @@ impl Part {
         let record = &mut piece.record;
         record.kernel_drops = kernel_drops;
         record.problem = problem;
+    }
+
+    /// Says until when the capture went on, as far as the piece itself says so; the latest time of
+    /// all pieces counts.
+    pub fn went_on_until(&mut self, end: Option<Timestamp>) {
+        self.pieces[0].record.watched_until = end;
     }
 
     /// Says that the part is a capture from its beginning to its end. What only its other pieces

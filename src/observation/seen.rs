@@ -120,17 +120,12 @@ impl Observation {
         seen.reduce(IcmpErrorSeen::merged)
     }
 
-    /// Until when the input was watched: time of its last packet, where nothing says better.
+    /// Until when the input was watched: by the clock of whoever watched it, else the latest
+    /// [`CaptureRecord::end`].
     pub fn end(&self) -> Timestamp {
-        if let Some(watched) = self.watched {
-            return watched;
-        }
-        let last = self
-            .captures
-            .iter()
-            .filter_map(|capture| capture.last)
-            .max();
-        last.unwrap_or(Timestamp::UNKNOWN)
+        let ends = self.captures.iter().filter_map(CaptureRecord::end);
+        let end = self.watched.or_else(|| ends.max());
+        end.unwrap_or(Timestamp::UNKNOWN)
     }
 
     /// Packets of protocols that are not IP.

@@ -13,6 +13,7 @@ use super::piece::{begin, problem, read, unopened};
 use super::plan::{Capture, Plan, Task};
 use super::{Options, Progress};
 use crate::capture::{Drops, SourceError, Sources};
+use crate::net::Timestamp;
 use crate::observation::{Observation, Part};
 
 /// How often progress is told: often enough to look alive.
@@ -127,6 +128,7 @@ struct End {
     part: Option<Part>,
     frames: u64,
     drops: Drops,
+    watched_until: Option<Timestamp>,
     problem: Option<String>,
 }
 
@@ -181,11 +183,13 @@ impl Work<'_> {
             part: None,
             frames: reader.frames(),
             drops: reader.drops(),
+            watched_until: reader.watched_until(),
             problem: problem(&reader, self.options),
         };
         if is_first {
             let drops = end.drops.total().filter(|_| next.is_none());
             part.close(end.frames, drops, end.problem.take());
+            part.went_on_until(end.watched_until);
             if next.is_none() {
                 part.seal();
             }
@@ -255,6 +259,7 @@ fn joined(captures: &[Capture<'_>], done: Vec<Done>) -> Vec<Part> {
             let is_last = position + 1 == pieces.len();
             let drops = drops.total().filter(|_| is_last);
             part.close(end.frames, drops, end.problem);
+            part.went_on_until(end.watched_until);
             parts.push(part);
         }
     }

@@ -30,6 +30,7 @@ pub fn observe_reader<R: Read>(
         reader.kernel_drops(),
         problem(reader, options),
     );
+    part.went_on_until(reader.watched_until());
     part.seal();
     part
 }

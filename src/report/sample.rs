@@ -233,6 +233,7 @@ fn captures() -> Vec<CaptureRecord> {
             bytes: 48_000_000,
             first: Some(time(0)),
             last: Some(time(200)),
+            watched_until: None,
             kernel_drops: None,
             continuity: Default::default(),
             problem: None,
@@ -246,6 +247,7 @@ fn captures() -> Vec<CaptureRecord> {
             bytes: 120_331,
             first: Some(time(3)),
             last: Some(time(7)),
+            watched_until: None,
             kernel_drops: None,
             continuity: Default::default(),
             problem: Some(

@@ -11,6 +11,7 @@ mod command;
 mod compressed;
 mod diagnoses;
 mod disturbed;
+mod end_time;
 mod fail_on;
 mod failing;
 mod fixtures;

@@ -87,6 +87,7 @@ fn container() -> Seeds {
     blocks.enhanced(0, &records[0]);
     blocks.obsolete(1, &records[1]);
     blocks.statistics(0, 2, 1);
+    blocks.ended(1, records[1].time_ns);
     blocks.section(ByteOrder::Big);
     blocks.interface(101, 0, 3);
     blocks.simple(&records[0]);

@@ -28,7 +28,8 @@ impl Pcapng {
             }
             at += length;
         }
-        // What it says of drops is counted by who reads it.
+        // What its statistics say is counted by who reads them.
+        state.end = None;
         for interface in &mut state.interfaces {
             interface.drops = None;
         }

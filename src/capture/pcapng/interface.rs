@@ -1,4 +1,4 @@
-//! Interfaces of a pcapng section: link type, snaplen, clock, drop counts.
+//! Interfaces of a pcapng section: link type, snaplen, clock, and what their statistics say.
 
 use super::options::Options;
 use super::{Pause, damaged};
@@ -8,6 +8,7 @@ use crate::net::Timestamp;
 
 const IF_TSRESOL: u16 = 9;
 const IF_TSOFFSET: u16 = 14;
+const ISB_ENDTIME: u16 = 3;
 const ISB_IFDROP: u16 = 5;
 const ISB_OSDROP: u16 = 7;
 
@@ -83,14 +84,29 @@ impl Interface {
     }
 }
 
-/// Packets dropped by interface and operating system, from the options of a statistics block.
-pub(super) fn drops<O: ByteOrder>(options: &[u8]) -> Result<Option<u64>, &'static str> {
-    let (mut by_interface, mut by_system) = (None, None);
+/// What the options of a statistics block say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Statistics {
+    /// Packets dropped by interface and operating system.
+    pub(super) drops: Option<u64>,
+    /// When the capture ended, in ticks of the interface's clock.
+    pub(super) end: Option<u64>,
+}
+
+/// Reads the options of a statistics block.
+pub(super) fn statistics<O: ByteOrder>(options: &[u8]) -> Result<Statistics, &'static str> {
+    let (mut by_interface, mut by_system, mut end) = (None, None, None);
     for option in Options::<O>::new(options) {
         let (code, value) = option?;
         let counter = match code {
             ISB_IFDROP => &mut by_interface,
             ISB_OSDROP => &mut by_system,
+            ISB_ENDTIME => {
+                // What is no time says none: packets are read without it.
+                let value = value.try_into().ok();
+                end = value.map(|value: &[u8; 8]| ticks::<O>(value, 0)).or(end);
+                continue;
+            }
             _ => continue,
         };
         let Ok(value) = value.try_into() else {
@@ -98,10 +114,17 @@ pub(super) fn drops<O: ByteOrder>(options: &[u8]) -> Result<Option<u64>, &'stati
         };
         *counter = Some(O::u64(value));
     }
-    Ok(by_interface
+    let drops = by_interface
         .into_iter()
         .chain(by_system)
-        .reduce(u64::saturating_add))
+        .reduce(u64::saturating_add);
+    Ok(Statistics { drops, end })
+}
+
+/// The time at `at`, in ticks: two words, of which the upper one comes first in either byte order.
+#[inline(always)]
+pub(super) fn ticks<O: ByteOrder>(bytes: &[u8], at: usize) -> u64 {
+    u64::from(O::u32_at(bytes, at)) << 32 | u64::from(O::u32_at(bytes, at + 4))
 }
 
 /// Turns an interface's ticks into nanoseconds.
@@ -167,7 +190,7 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::byte_order::Big;
+    use crate::capture::byte_order::{Big, Little};
 
     fn ns(resolution: u8, offset_seconds: i64, ticks: u64) -> i64 {
         Clock::new(resolution, offset_seconds).time(ticks).0
@@ -199,6 +222,29 @@ mod tests {
         assert_eq!(ns(0, 0, u64::MAX), i64::MAX);
         assert_eq!(ns(0x80, i64::MAX, u64::MAX), i64::MAX);
         assert!(Clock::new(6, i64::MIN).time(0).is_known());
+    }
+
+    fn drops<O: ByteOrder>(options: &[u8]) -> Result<Option<u64>, &'static str> {
+        statistics::<O>(options).map(|read| read.drops)
+    }
+
+    #[test]
+    fn reads_end_times_of_both_orders() {
+        let big = [0, 3, 0, 8, 0, 0, 0, 1, 0, 0, 0, 2];
+        let little = [3, 0, 8, 0, 1, 0, 0, 0, 2, 0, 0, 0];
+        let read = Statistics {
+            drops: None,
+            end: Some((1 << 32) + 2),
+        };
+        assert_eq!(statistics::<Big>(&big), Ok(read));
+        assert_eq!(statistics::<Little>(&little), Ok(read));
+        // No time: four bytes.
+        let short = [0, 3, 0, 4, 0, 0, 0, 1];
+        assert_eq!(statistics::<Big>(&short), Ok(Statistics::default()));
+        assert_eq!(
+            statistics::<Big>(&[big.as_slice(), &short].concat()),
+            Ok(read)
+        );
     }
 
     #[test]

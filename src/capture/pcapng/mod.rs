@@ -1,5 +1,5 @@
 //! The pcapng container: sections of blocks. Follows draft-ietf-opsawg-pcapng.
-//! Blocks that hold no packet, no interface and no drop counts are skipped.
+//! Blocks that hold no packet, no interface and no statistics are skipped.
 
 mod cut;
 mod drops;
@@ -62,6 +62,8 @@ pub(super) struct Pcapng {
     sections: u64,
     /// Drops of the sections before.
     drops_before: Drops,
+    /// When the capture ended, by the latest of all statistics.
+    end: Option<Timestamp>,
 }
 
 /// Whether `bytes` begin with a section header.
@@ -80,6 +82,7 @@ impl Pcapng {
             link_types: BTreeSet::new(),
             sections: 0,
             drops_before: Drops::default(),
+            end: None,
         }
     }
 
@@ -99,6 +102,11 @@ impl Pcapng {
             drops.add(here);
         }
         drops
+    }
+
+    /// When the capture ended, by the latest of all statistics; what they say is not checked.
+    pub(super) fn end(&self) -> Option<Timestamp> {
+        self.end
     }
 
     /// Hands the packet of every whole block of `window`, which begins at a block border, to
@@ -216,9 +224,8 @@ impl Pcapng {
             return Err(damaged("a packet block is too short"));
         };
         let interface = self.interface(interface(fields))?;
-        let ticks = u64::from(O::u32_at(fields, 4)) << 32 | u64::from(O::u32_at(fields, 8));
         interface.packet(
-            interface.clock.time(ticks),
+            interface.clock.time(interface::ticks::<O>(fields, 4)),
             O::u32_at(fields, 12),
             O::u32_at(fields, 16),
             rest,
@@ -271,10 +278,11 @@ impl Pcapng {
         let Some(interface) = self.interfaces.get_mut(id as usize) else {
             return Err(unknown_interface(id));
         };
+        let read = interface::statistics::<O>(options).map_err(damaged)?;
         // Counters run from the start of the capture: the last block holds the sum.
-        if let Some(drops) = interface::drops::<O>(options).map_err(damaged)? {
-            interface.drops = Some(drops);
-        }
+        interface.drops = read.drops.or(interface.drops);
+        let end = read.end.map(|ticks| interface.clock.time(ticks));
+        self.end = self.end.max(end);
         Ok(())
     }
 }

@@ -198,6 +198,48 @@ fn adds_up_the_last_drop_counts_of_every_interface() {
 }
 
 #[test]
+fn the_latest_end_time_of_all_statistics_counts() {
+    let mut latest = Vec::new();
+    for big in [false, true] {
+        let mut writer = Writer::new(big);
+        let offset = |seconds: i64| match big {
+            true => seconds.to_be_bytes(),
+            false => seconds.to_le_bytes(),
+        };
+        // Microseconds; milliseconds that begin at second 1,000; halves of a second from -5 on.
+        writer.section().interface(1, 0, &[]);
+        writer.interface(1, 0, &[(9, &[3]), (14, &offset(1000))]);
+        writer.interface(1, 0, &[(9, &[0x81]), (14, &offset(-5))]);
+        for (interface, ticks) in [(0, 7_u64), (2, 13), (1, 0), (1, 1500), (1, 3), (0, 9)] {
+            let mut time = Writer::new(big);
+            time.u32((ticks >> 32) as u32).u32(ticks as u32);
+            writer.statistics(interface, &[(3, &time.bytes)]);
+            let (_, reader) = read(&writer.bytes, 4096).unwrap();
+            assert_eq!(reader.problem(), None);
+            latest.push(reader.watched_until().unwrap().0);
+        }
+        // Sections have clocks of their own, and one time.
+        writer.section().interface(1, 0, &[(9, &[0])]);
+        let mut time = Writer::new(big);
+        time.u32(u32::MAX).u32(u32::MAX);
+        writer.statistics(0, &[(3, &time.bytes)]);
+        let (_, reader) = read(&writer.bytes, 4096).unwrap();
+        assert_eq!(reader.watched_until(), Some(Timestamp::MAX));
+    }
+    let second = 1_000_000_000;
+    let wanted = [
+        7_000,
+        second + second / 2,
+        1000 * second,
+        1001 * second + second / 2,
+        1001 * second + second / 2,
+        1001 * second + second / 2,
+    ];
+    assert_eq!(latest, [wanted, wanted].concat());
+    assert_eq!(read(&section().bytes, 64).unwrap().1.watched_until(), None);
+}
+
+#[test]
 fn a_cut_block_is_truncation() {
     let mut writer = section();
     writer.enhanced_packet(0, 1, 1, &[0xaa]);

@@ -42,4 +42,4 @@ const MAGIC: &[u8; 14] = b"\x93portolan-part";
 /// and of what is read out of packets (what is decoded, what makes a flow, what enters the log,
 /// which bounds hold but the one that the user gives). Policy, trackers and verdicts come after the merge and don't matter. So
 /// files of one version give one result, whichever portolan made them.
-const FORMAT_VERSION: u16 = 2;
+const FORMAT_VERSION: u16 = 3;

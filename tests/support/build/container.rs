@@ -145,7 +145,7 @@ impl Pcapng {
         let order = self.order;
         let captured = record.bytes.len();
         let length = order.u32((captured.next_multiple_of(4) + 32) as u32);
-        let time = self.time(interface, record);
+        let time = self.time(interface, record.time_ns);
         self.file.extend(order.u32(6));
         self.file.extend(length);
         self.file.extend(order.u32(interface));
@@ -169,7 +169,7 @@ impl Pcapng {
     pub fn obsolete(&mut self, interface: u16, record: &Record) {
         let mut body = self.order.u16(interface).to_vec();
         body.extend([0xff; 2]);
-        body.extend(self.time(u32::from(interface), record));
+        body.extend(self.time(u32::from(interface), record.time_ns));
         body.extend(self.order.u32(record.bytes.len() as u32));
         body.extend(self.order.u32(record.wire_length));
         body.extend(&record.bytes);
@@ -182,6 +182,16 @@ impl Pcapng {
         body.extend([0; 8]);
         self.option(4, &self.u64(received), &mut body);
         self.option(5, &self.u64(dropped), &mut body);
+        self.option(0, &[], &mut body);
+        self.block(5, &body);
+    }
+
+    /// Interface statistics that say when the capture ended, and no more.
+    pub fn ended(&mut self, interface: u32, time_ns: i64) {
+        let mut body = self.order.u32(interface).to_vec();
+        let time = self.time(interface, time_ns);
+        body.extend(time);
+        self.option(3, &time, &mut body);
         self.option(0, &[], &mut body);
         self.block(5, &body);
     }
@@ -208,9 +218,9 @@ impl Pcapng {
     }
 
     /// High word, low word, in the unit of the interface.
-    fn time(&self, interface: u32, record: &Record) -> [u8; 8] {
+    fn time(&self, interface: u32, time_ns: i64) -> [u8; 8] {
         let digits = self.digits[interface as usize];
-        let ticks = record.time_ns as u64 / 10_u64.pow(9 - u32::from(digits));
+        let ticks = time_ns as u64 / 10_u64.pow(9 - u32::from(digits));
         let mut bytes = [0; 8];
         bytes[..4].copy_from_slice(&self.order.u32((ticks >> 32) as u32));
         bytes[4..].copy_from_slice(&self.order.u32(ticks as u32));
