@@ -10,7 +10,7 @@ mod interface;
 mod socket;
 
 use std::cell::Cell;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use pcap::{Active, Capture, Linktype, Precision};
@@ -282,6 +282,13 @@ impl LiveCapture {
             name: self.name.clone(),
             message: words(error),
         }
+    }
+}
+
+/// The socket that it receives from.
+impl AsFd for LiveCapture {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.capture.as_fd()
     }
 }
 

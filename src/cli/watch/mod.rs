@@ -5,6 +5,7 @@ mod audience;
 mod files;
 mod interfaces;
 
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 pub use args::Args;
@@ -42,11 +43,14 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Outcome, Failure> 
             "name scenarios or rules in [require] of the site file, or use --duration",
         ));
     }
+    // All was read: a site may come from a pipe (`<(…)`) or standard input.
+    confine::close_inherited();
+    confine::leave_standard_input();
     let captures = open(args)?;
     let threads = pipeline::all_cores();
     let written = Written::begin(args, &captures)?;
     let signals = Signals::watch().map_err(Failure::new)?;
-    lock_in(args, terminal)?;
+    lock_in(args, &captures, terminal)?;
     let input = LiveInput {
         max_flows: args.max_flows,
         packets: args.ends.packets,
@@ -157,12 +161,14 @@ fn refused(error: OpenError) -> Failure {
 }
 
 /// Gives up what is no longer needed, and says what holds.
-fn lock_in(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
+fn lock_in(args: &Args, captures: &[LiveCapture], terminal: &Terminal) -> Result<(), Failure> {
     // Files are the other process's.
     let user = User::to_go_on_as(args.user.as_deref(), false).map_err(Failure::new)?;
+    let captures: Vec<_> = captures.iter().map(AsFd::as_fd).collect();
     let plan = Plan {
         user,
         files: Files::None,
+        captures: &captures,
     };
     let held = confine::lock_in(&plan).map_err(Failure::new)?;
     if !args.no_progress {
