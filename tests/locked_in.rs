@@ -17,9 +17,10 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use nix::fcntl::{self, FcntlArg, OFlag};
 use nix::sys::ptrace;
 use nix::sys::signal::{self, Signal};
-use nix::unistd::{Pid, geteuid};
+use nix::unistd::{self, Pid, geteuid};
 use portolan::capture::live::{LiveCapture, LiveOptions, Ready};
 use portolan::watch::confine::{Confinement, Files, Plan, User, lock_in};
 use tempfile::TempDir;
@@ -72,8 +73,10 @@ fn try_all(case: &str, user: Option<&str>) -> String {
     let program = std::env::current_exe().expect("this program");
     let mut command = if geteuid().is_root() {
         let mut command = Command::new("unshare");
-        let script = "ip link set lo up && exec \"$0\"";
-        command.args(["--net", "sh", "-c", script]).arg(program);
+        // As in a service with `ProcSubset=pid`, where /proc tells nothing of the network.
+        let script = "ip link set lo up && mount -t proc -o subset=pid proc /proc && exec \"$0\"";
+        let namespaces = ["--net", "--mount", "sh", "-c", script];
+        command.args(namespaces).arg(program);
         command
     } else {
         Command::new(program)
@@ -188,13 +191,17 @@ fn a_process_that_is_locked_in(case: &str) {
     let plan = Plan {
         user: User::to_go_on_as(named.as_deref(), writes).expect("may"),
         files,
+        captures: &[],
     };
     if kind == "refused" {
         println!("{}\ntried all", lock_in(&plan).expect_err("may not"));
         return;
     }
     let before = Before::new(geteuid().is_root());
-    let held = lock_in(&plan).expect("locks in");
+    let captures: Vec<_> = before.capture.iter().map(AsFd::as_fd).collect();
+    let captures = &captures[..];
+    let held = lock_in(&Plan { captures, ..plan }).expect("locks in");
+    assert_eq!(held.receive_only, captures.len());
     println!("{held}");
     before.tries(&held, writes.then_some(folder).map(Path::new));
     println!("tried all");
@@ -260,6 +267,15 @@ impl Before {
         refused("a socket pair", UnixStream::pair());
         let own = self.socket.local_addr().expect("its address");
         refused("sending", self.socket.send_to(b"x", own));
+        if let Some(capture) = &self.capture {
+            refused(
+                "a frame",
+                unistd::write(capture, &[0; 60]).map_err(io::Error::from),
+            );
+            refused("a copy", capture.as_fd().try_clone_to_owned());
+        }
+        let owned = fcntl::fcntl(&self.pair.0, FcntlArg::F_SETFL(OFlag::O_ASYNC));
+        refused("signals of the kernel", owned.map_err(io::Error::from));
         refused("a program", Command::new("/bin/true").status());
         let parent = Pid::parent();
         refused(

@@ -12,7 +12,7 @@ mod socket;
 mod state;
 
 use std::cell::Cell;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -302,6 +302,13 @@ impl LiveCapture {
             name: self.name.clone(),
             message: words(error),
         }
+    }
+}
+
+/// The socket that it receives from.
+impl AsFd for LiveCapture {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.capture.as_fd()
     }
 }
 

@@ -6,6 +6,7 @@ mod files;
 mod interfaces;
 mod stream;
 
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 pub use args::Args;
@@ -43,11 +44,14 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Outcome, Failure> 
             "name scenarios or rules in [require] of the site file, or use --duration",
         ));
     }
+    // All was read: a site may come from a pipe (`<(…)`) or standard input.
+    confine::close_inherited();
+    confine::leave_standard_input();
     let captures = open(args)?;
     let threads = pipeline::all_cores();
     let written = Written::begin(args, &captures)?;
     let mut signals = Signals::watch().map_err(Failure::new)?;
-    lock_in(args, terminal)?;
+    lock_in(args, &captures, terminal)?;
     signals.arm().map_err(Failure::new)?;
     let input = LiveInput {
         max_flows: args.max_flows,
@@ -159,12 +163,14 @@ fn refused(error: OpenError) -> Failure {
 }
 
 /// Gives up what is no longer needed, and says what holds.
-fn lock_in(args: &Args, terminal: &Terminal) -> Result<(), Failure> {
+fn lock_in(args: &Args, captures: &[LiveCapture], terminal: &Terminal) -> Result<(), Failure> {
     // Files are the other process's.
     let user = User::to_go_on_as(args.user.as_deref(), false).map_err(Failure::new)?;
+    let captures: Vec<_> = captures.iter().map(AsFd::as_fd).collect();
     let plan = Plan {
         user,
         files: Files::None,
+        captures: &captures,
     };
     let held = confine::lock_in(&plan).map_err(Failure::new)?;
     if !args.no_progress {

@@ -6,10 +6,15 @@ use std::os::fd::RawFd;
 
 use nix::errno::Errno;
 use nix::libc;
+#[cfg(target_arch = "x86_64")]
+use seccompiler::sock_filter;
 use seccompiler::{BackendError, BpfProgram, SeccompAction, SeccompFilter};
 
-use super::rules::{Rules, rules};
+use super::rules::{Rules, on_sockets, rules};
 use super::{ConfineError, Files};
+
+/// Most sockets that one filter knows: about 70 instructions each, of at most 4096.
+const SOCKETS_EACH: usize = 32;
 
 /// Filters the system calls of the calling thread and those that it starts, once and for all;
 /// whether this kernel can.
@@ -24,25 +29,27 @@ pub(super) fn install(files: Files<'_>, packet_sockets: &[RawFd]) -> Result<bool
     Ok(true)
 }
 
-/// The filters, each with an answer of its own.
+/// The filters, which all answer: the strictest answer holds.
 pub(super) fn programs(
     files: Files<'_>,
     packet_sockets: &[RawFd],
     process: u32,
-) -> Result<[BpfProgram; 2], BackendError> {
+) -> Result<Vec<BpfProgram>, BackendError> {
     // The flags of `clone3` lie in memory, where no filter sees them. Told that there is none, the
     // C libraries start threads by `clone`.
     let unknown = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
-    let denied = rules(files, packet_sockets, process)?;
-    Ok([
-        program(unknown, Errno::ENOSYS)?,
-        program(denied, Errno::EPERM)?,
-    ])
+    let mut first = without_x32();
+    first.extend(program(unknown, Errno::ENOSYS)?);
+    let mut all = vec![first, program(rules(files, process)?, Errno::EPERM)?];
+    for sockets in packet_sockets.chunks(SOCKETS_EACH) {
+        all.push(program(on_sockets(sockets)?, Errno::EPERM)?);
+    }
+    Ok(all)
 }
 
 fn program(rules: Rules, answer: Errno) -> Result<BpfProgram, BackendError> {
     SeccompFilter::new(
-        and_of_x32(rules),
+        rules,
         SeccompAction::Allow,
         SeccompAction::Errno(answer as u32),
         std::env::consts::ARCH.try_into()?,
@@ -50,29 +57,33 @@ fn program(rules: Rules, answer: Errno) -> Result<BpfProgram, BackendError> {
     .try_into()
 }
 
-/// The same for the numbers that programs with 32-bit pointers use.
+/// Denies the numbers that programs with 32-bit pointers use, whatever they do; what follows judges
+/// the others.
 #[cfg(target_arch = "x86_64")]
-fn and_of_x32(rules: Rules) -> Rules {
-    use super::numbers::{OWN_OF_X32, X32};
+fn without_x32() -> BpfProgram {
+    use super::numbers::{FIRST_OF_X32, LAST_OF_X32, X32};
 
-    let mut all = rules.clone();
-    for (call, found) in rules {
-        match OWN_OF_X32.iter().find(|(other, _)| *other == call) {
-            Some((_, own)) => {
-                all.insert(*own, found.clone());
-                all.insert(own | X32, found);
-            }
-            None => {
-                all.insert(call | X32, found);
-            }
-        }
-    }
-    all
+    let step = |code: u32, k, jt, jf| sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
+    };
+    let number = 0;
+    let denied = SeccompAction::Errno(Errno::EPERM as u32).into();
+    vec![
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, number, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JGE, X32, 2, 0),
+        step(libc::BPF_JMP | libc::BPF_JGE, FIRST_OF_X32, 0, 2),
+        step(libc::BPF_JMP | libc::BPF_JGT, LAST_OF_X32, 1, 0),
+        step(libc::BPF_RET, denied, 0, 0),
+    ]
 }
 
+/// There are none elsewhere.
 #[cfg(not(target_arch = "x86_64"))]
-fn and_of_x32(rules: Rules) -> Rules {
-    rules
+fn without_x32() -> BpfProgram {
+    Vec::new()
 }
 
 /// Whether the kernel knows nothing of filters.

@@ -8,6 +8,7 @@
 mod calls;
 #[cfg(target_os = "linux")]
 mod capabilities;
+mod descriptors;
 mod error;
 #[cfg(all(
     target_os = "linux",
@@ -21,8 +22,6 @@ mod folders;
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 mod numbers;
-#[cfg(target_os = "linux")]
-mod packet_sockets;
 mod rights;
 #[cfg(all(
     target_os = "linux",
@@ -34,8 +33,10 @@ mod steps;
 mod user;
 
 use std::fmt;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
+pub use descriptors::{close_inherited, leave_standard_input};
 pub use error::ConfineError;
 pub use rights::advice;
 pub use user::User;
@@ -47,6 +48,8 @@ pub struct Plan<'a> {
     pub user: Option<User>,
     /// The files that it may still make and write.
     pub files: Files<'a>,
+    /// Sockets that frames are received from, and that nothing may be sent through.
+    pub captures: &'a [BorrowedFd<'a>],
 }
 
 /// Files of a process that is locked in.
@@ -84,18 +87,24 @@ impl fmt::Display for Confinement {
             return out.write_str(", not locked in: that is only available on Linux");
         }
         out.write_str(" without capabilities, ")?;
+        let receives = match self.receive_only {
+            0 => "",
+            _ => ", can't send",
+        };
         match (self.landlock, self.seccomp) {
-            (Some(version), true) => {
-                write!(out, "locked in by seccomp and Landlock (version {version})")
-            }
+            (Some(version), true) => write!(
+                out,
+                "locked in by seccomp and Landlock (version {version}){receives}"
+            ),
             (Some(version), false) => write!(
                 out,
                 "locked in by Landlock (version {version}); there is no seccomp filter for this \
                  processor or kernel"
             ),
-            (None, true) => {
-                out.write_str("locked in by seccomp; this kernel has no Landlock or has it off")
-            }
+            (None, true) => write!(
+                out,
+                "locked in by seccomp{receives}; this kernel has no Landlock or has it off"
+            ),
             (None, false) => out
                 .write_str("not locked in further: neither Landlock nor seccomp is available here"),
         }
@@ -150,10 +159,16 @@ mod tests {
         assert_eq!(
             held.to_string(),
             "goes on as nobody (uid 65534) without capabilities, locked in by seccomp and \
-             Landlock (version 7)"
+             Landlock (version 7), can't send"
         );
+        held.receive_only = 0;
+        assert!(held.to_string().ends_with("Landlock (version 7)"));
+        held.receive_only = 2;
         held.landlock = None;
-        assert!(held.to_string().ends_with("no Landlock or has it off"));
+        assert!(
+            held.to_string()
+                .ends_with("by seccomp, can't send; this kernel has no Landlock or has it off")
+        );
         held.seccomp = false;
         assert!(held.to_string().contains("not locked in further"));
         held.capabilities_gone = false;

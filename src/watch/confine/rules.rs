@@ -8,36 +8,20 @@ use seccompiler::{BackendError, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition
 
 use super::{Files, calls};
 
+/// Of `asm-generic/fcntl.h` and `asm-generic/sockios.h`, which `libc` does not name everywhere.
+pub(super) const F_SETSIG: u32 = 10;
+pub(super) const F_SETOWN_EX: u32 = 15;
+pub(super) const FIOSETOWN: u32 = 0x8901;
+pub(super) const SIOCSPGRP: u32 = 0x8902;
+
 /// By system call: all conditions of one of these rules; no rule denies every use.
 pub(super) type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// What is denied to that process.
-pub(super) fn rules(
-    files: Files<'_>,
-    packet_sockets: &[RawFd],
-    process: u32,
-) -> Result<Rules, BackendError> {
+pub(super) fn rules(files: Files<'_>, process: u32) -> Result<Rules, BackendError> {
     let mut rules = Rules::new();
     for (call, condition) in conditions(process) {
         rules.entry(call).or_default().push(condition?);
-    }
-    for (call, argument) in calls::ON_PACKET_SOCKETS {
-        let on = packet_sockets.iter().map(|socket| is(*argument, *socket));
-        let on = on.collect::<Result<Vec<_>, _>>()?;
-        // Without a rule it would be denied for good.
-        if !on.is_empty() {
-            rules.entry(*call).or_default().extend(on);
-        }
-    }
-    for socket in packet_sockets {
-        let duplicates = [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC];
-        for command in duplicates {
-            let rule = SeccompRule::new(vec![
-                condition(0, SeccompCmpOp::Eq, *socket as u32)?,
-                condition(1, SeccompCmpOp::Eq, command as u32)?,
-            ])?;
-            rules.entry(libc::SYS_fcntl).or_default().push(rule);
-        }
     }
     let mut always = vec![calls::ALWAYS, calls::ALWAYS_HERE];
     if let Files::None = files {
@@ -46,6 +30,26 @@ pub(super) fn rules(
     // Last: no rule denies every use.
     let always = always.into_iter().flatten();
     rules.extend(always.map(|call| (*call, Vec::new())));
+    Ok(rules)
+}
+
+/// What is denied on these sockets, of which there is one at least: a call without a rule would be
+/// denied on every descriptor.
+pub(super) fn on_sockets(sockets: &[RawFd]) -> Result<Rules, BackendError> {
+    let mut rules = Rules::new();
+    for socket in sockets {
+        for (call, argument) in calls::ON_PACKET_SOCKETS {
+            let rule = is(*argument, *socket)?;
+            rules.entry(*call).or_default().push(rule);
+        }
+        for command in [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC] {
+            let rule = SeccompRule::new(vec![
+                condition(0, SeccompCmpOp::Eq, *socket as u32)?,
+                condition(1, SeccompCmpOp::Eq, command as u32)?,
+            ])?;
+            rules.entry(libc::SYS_fcntl).or_default().push(rule);
+        }
+    }
     Ok(rules)
 }
 
@@ -65,6 +69,22 @@ fn conditions(process: u32) -> Vec<(i64, Result<SeccompRule, BackendError>)> {
         // Signals to itself only.
         one(libc::SYS_kill, 0, Ne, process),
         one(libc::SYS_tgkill, 0, Ne, process),
+        // Nor by way of a descriptor that has news, whose owner the kernel signals.
+        one(libc::SYS_fcntl, 1, Eq, libc::F_SETOWN as u32),
+        one(libc::SYS_fcntl, 1, Eq, F_SETOWN_EX),
+        one(libc::SYS_fcntl, 1, Eq, F_SETSIG),
+        one(libc::SYS_ioctl, 1, Eq, FIOSETOWN),
+        one(libc::SYS_ioctl, 1, Eq, SIOCSPGRP),
+        // A terminal without an owner signals all that run in front.
+        one(libc::SYS_ioctl, 1, Eq, libc::FIOASYNC as u32),
+        (
+            libc::SYS_fcntl,
+            condition(1, Eq, libc::F_SETFL as u32).and_then(|flags| {
+                let signals = libc::O_ASYNC as u32;
+                let operator = MaskedEq(u64::from(signals));
+                SeccompRule::new(vec![flags, condition(2, operator, signals)?])
+            }),
+        ),
         // Not what a user types at the terminal.
         one(libc::SYS_ioctl, 1, Eq, libc::TIOCSTI as u32),
         one(libc::SYS_ioctl, 1, Eq, libc::TIOCLINUX as u32),

@@ -1,18 +1,20 @@
 //! The order in which a process is locked in: what needs a right comes before the right goes.
 
 use std::fs;
+use std::os::fd::{AsRawFd, RawFd};
 
 use nix::sys::prctl;
 use nix::unistd::{self, Gid, Uid};
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::filter::install as filter;
-use super::{ConfineError, Confinement, Files, Plan, User, capabilities, folders, packet_sockets};
+use super::{ConfineError, Confinement, Files, Plan, User, capabilities, folders};
 
 /// Locks the calling process in.
 pub(super) fn lock_in(plan: &Plan<'_>) -> Result<Confinement, ConfineError> {
     alone()?;
-    let sockets = packet_sockets::open_here();
+    let sockets = plan.captures.iter().map(AsRawFd::as_raw_fd);
+    let sockets: Vec<RawFd> = sockets.collect();
     // Names are looked up while files can be read.
     let user = plan.user.clone().unwrap_or_else(User::current);
     let bounding_set_empty = capabilities::empty_bounding_set()?;
@@ -82,7 +84,7 @@ fn become_user(user: &User) -> Result<(), ConfineError> {
 
 /// There is no table of system calls for other processors.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn filter(_: Files<'_>, _: &[std::os::fd::RawFd]) -> Result<bool, ConfineError> {
+fn filter(_: Files<'_>, _: &[RawFd]) -> Result<bool, ConfineError> {
     Ok(false)
 }
 

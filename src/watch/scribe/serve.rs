@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use nix::unistd;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
 use super::Job;
@@ -27,7 +26,8 @@ const HELD: [i32; 5] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ];
 /// # Errors
 /// Where standard input is not what [`Scribe`](super::Scribe) sends.
 pub fn serve() -> Result<(), String> {
-    close_inherited();
+    // Captures, above all.
+    confine::close_inherited();
     let stream = || {
         let stdin = io::stdin().as_fd().try_clone_to_owned();
         stdin.map(File::from).map_err(|error| error.to_string())
@@ -98,6 +98,7 @@ fn begin(job: &Job, out: File) -> Result<Service, String> {
         confine::lock_in(&Plan {
             user,
             files: Files::Folders(&files),
+            captures: &[],
         })
     })
     .map_err(|error| error.to_string())?;
@@ -124,19 +125,4 @@ fn place(path: &Path) -> io::Result<Place> {
             is_regular: false,
         },
     })
-}
-
-/// Closes what the process that watches had open when it started this one: captures, above all.
-fn close_inherited() {
-    let Ok(entries) = std::fs::read_dir("/dev/fd") else {
-        return;
-    };
-    let numbers: Vec<i32> = entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|number| *number > 2)
-        .collect();
-    for number in numbers {
-        // One of them was the folder, which is closed by now.
-        let _ = unistd::close(number);
-    }
 }
