@@ -253,7 +253,7 @@ fn what_may_not_be_merged_is_named() {
         error(&[other]),
         format!(
             "0.part: a part file of format 200, made by portolan {version}; this one, {version}, \
-             reads format 2"
+             reads format 3"
         )
     );
     assert_eq!(
