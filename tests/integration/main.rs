@@ -19,6 +19,7 @@ mod flows;
 mod frozen;
 mod generated;
 mod hostile;
+#[cfg(feature = "live")]
 mod lab;
 #[cfg(feature = "live")]
 mod live_capture;

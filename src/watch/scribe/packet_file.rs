@@ -81,6 +81,10 @@ impl Packets {
             self.lost += packets(bytes);
             return None;
         }
+        if bytes.is_empty() {
+            // Counts alone: that they cost nothing does not say that there is room again.
+            return None;
+        }
         let failed = self.write_rotating(bytes);
         let was_failing = std::mem::replace(&mut self.is_failing, failed.is_some());
         let is_new = !was_failing || failed != self.failure;
