@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
-use super::events::{InterfaceState, Moment};
+use super::events::{Interface, InterfaceState, Moment};
 use crate::evidence::TransferOutcome;
 use crate::net::Timestamp;
 use crate::report::model::Tool;
@@ -13,7 +13,11 @@ use crate::verdict::{Audit, DIAGNOSES, Reason, RequirementState};
 
 /// Everything that `--metrics` writes. `started` is the wall clock when the watch began.
 pub fn text(audit: &Audit, moment: &Moment, started: Timestamp) -> String {
-    let mut page = Page::default();
+    let names = moment.interfaces.iter().map(|interface| &*interface.name);
+    let mut page = Page {
+        text: String::new(),
+        watch: names.collect::<Vec<_>>().join(","),
+    };
     run(&mut page, moment, started);
     flows(&mut page, audit);
     requirements(&mut page, audit);
@@ -50,12 +54,11 @@ fn run(page: &mut Page, moment: &Moment, started: Timestamp) {
     page.family("interface_up", GAUGE, "Whether an interface is up.");
     for interface in &moment.interfaces {
         let up = u8::from(interface.state == InterfaceState::Up);
-        page.sample("interface_up", &[("interface", &interface.name)], up);
+        page.of_interface("interface_up", interface, up);
     }
     page.family("packets_total", COUNTER, "Packets taken from an interface.");
     for interface in &moment.interfaces {
-        let labels = [("interface", interface.name.as_str())];
-        page.sample("packets_total", &labels, interface.packets);
+        page.of_interface("packets_total", interface, interface.packets);
     }
     page.family(
         "bytes_total",
@@ -63,8 +66,7 @@ fn run(page: &mut Page, moment: &Moment, started: Timestamp) {
         "Bytes of these packets on the wire.",
     );
     for interface in &moment.interfaces {
-        let labels = [("interface", interface.name.as_str())];
-        page.sample("bytes_total", &labels, interface.bytes);
+        page.of_interface("bytes_total", interface, interface.bytes);
     }
     let told = moment.interfaces.iter();
     let mut told = told
@@ -75,8 +77,7 @@ fn run(page: &mut Page, moment: &Moment, started: Timestamp) {
         page.family("dropped_packets_total", COUNTER, help);
     }
     for (interface, dropped) in told {
-        let labels = [("interface", interface.name.as_str())];
-        page.sample("dropped_packets_total", &labels, dropped);
+        page.of_interface("dropped_packets_total", interface, dropped);
     }
 }
 
@@ -239,9 +240,11 @@ fn seconds(time: Timestamp) -> String {
 }
 
 /// Metrics as they are written, each family once.
-#[derive(Default)]
 struct Page {
     text: String,
+    /// The interfaces watched, which tell the samples of several watches on one machine apart: a
+    /// collector that finds the same labels in two files takes neither.
+    watch: String,
 }
 
 impl Page {
@@ -250,20 +253,26 @@ impl Page {
         self.line(format_args!("# TYPE portolan_{name} {kind}"));
     }
 
+    /// A sample of the whole watch.
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         let mut set = String::new();
-        for (index, (label, text)) in labels.iter().enumerate() {
-            let comma = if index == 0 { "" } else { "," };
-            let _ = write!(set, "{comma}{label}=\"{}\"", escaped(text));
+        for (label, text) in labels {
+            let _ = write!(set, "{label}=\"{}\",", escaped(text));
         }
-        if set.is_empty() {
-            self.line(format_args!("portolan_{name} {value}"));
-        } else {
-            self.line(format_args!("portolan_{name}{{{set}}} {value}"));
-        }
+        let watch = escaped(&self.watch);
+        self.line(format_args!(
+            "portolan_{name}{{{set}watch=\"{watch}\"}} {value}"
+        ));
     }
 
-    /// A gauge without labels.
+    fn of_interface(&mut self, name: &str, interface: &Interface, value: impl Display) {
+        let interface = escaped(&interface.name);
+        self.line(format_args!(
+            "portolan_{name}{{interface=\"{interface}\"}} {value}"
+        ));
+    }
+
+    /// A gauge of one sample.
     fn one(&mut self, name: &str, help: &str, value: impl Display) {
         self.family(name, GAUGE, help);
         self.sample(name, &[], value);

@@ -7,22 +7,26 @@ use std::time::Duration;
 
 use super::*;
 use crate::report::sample;
-use crate::watch::events::Interface;
 
 fn written() -> String {
+    written_of(["br0", "odd \"name\"\\\n"])
+}
+
+fn written_of(names: [&str; 2]) -> String {
+    let [first, second] = names.map(str::to_owned);
     let moment = Moment {
         now: Timestamp(1_767_600_060_000_000_000),
         since_start: Duration::from_secs(60),
         interfaces: vec![
             Interface {
-                name: "br0".into(),
+                name: first,
                 packets: 1757,
                 bytes: 1_000_001,
                 dropped: Some(84),
                 state: InterfaceState::Up,
             },
             Interface {
-                name: "odd \"name\"\\\n".into(),
+                name: second,
                 packets: u64::MAX,
                 bytes: 0,
                 dropped: None,
@@ -182,6 +186,19 @@ fn it_says_what_the_audit_says() {
             value("finding_flows", "reason", reason.code()),
             Some(flows as f64)
         );
+    }
+}
+
+/// A collector reads the files of all watches on a machine as one.
+#[test]
+fn watches_of_other_interfaces_have_other_labels() {
+    let one = read(&written_of(["br0", "br1"]));
+    let other = read(&written_of(["eth0", "eth1"]));
+    for (name, family) in &one {
+        for (labels, _) in &family.samples {
+            let mut others = other[name].samples.iter();
+            assert!(others.all(|(others, _)| others != labels), "{name}");
+        }
     }
 }
 
