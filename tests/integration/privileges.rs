@@ -26,17 +26,7 @@ const SITE: &str = "version = 1\nname = \"loopback\"\n[roles]\nclient = [\"127.0
 /// # Panics
 /// In CI, where it must.
 fn can_run() -> bool {
-    let programs = ["bash", "ip", "nsenter", "setcap", "setpriv", "strace"];
-    let Some(obstacle) = namespaces::obstacle(&programs.map(Path::new)) else {
-        return true;
-    };
-    let advice = "tests/peers.sh gets the programs";
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "{obstacle} in CI; {advice}"
-    );
-    eprintln!("SKIPPED: {obstacle}; {advice}");
-    false
+    namespaces::can_run(&["bash", "ip", "nsenter", "setcap", "setpriv", "strace"])
 }
 
 /// A copy of the program and a site, in a folder where everybody may read.

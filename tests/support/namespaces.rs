@@ -22,10 +22,27 @@ pub const SERVER: &str = "10.77.0.1";
 /// Address of the client's end of the link.
 pub const CLIENT: &str = "10.77.0.50";
 
+/// Whether hosts can be set up here, and what they run is there; said on standard error where not.
+///
+/// # Panics
+/// In CI, where all must be.
+pub fn can_run(programs: &[impl AsRef<Path>]) -> bool {
+    let Some(obstacle) = obstacle(programs) else {
+        return true;
+    };
+    let advice = "tests/peers.sh gets the programs";
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "{obstacle} in CI; {advice}"
+    );
+    eprintln!("SKIPPED: {obstacle}; {advice}");
+    false
+}
+
 /// Why no lab can be set up here; `None` where one can.
-pub fn obstacle(programs: &[&Path]) -> Option<String> {
-    let missing = programs.iter().find(|program| !is_program(program));
-    if let Some(program) = missing {
+fn obstacle(programs: &[impl AsRef<Path>]) -> Option<String> {
+    let mut programs = programs.iter().map(AsRef::as_ref);
+    if let Some(program) = programs.find(|program| !is_program(program)) {
         return Some(format!("{} is missing", program.display()));
     }
     let allowed = Command::new("unshare")

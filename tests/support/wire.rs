@@ -32,16 +32,7 @@ const NEEDED: [&str; 7] = [
 /// # Panics
 /// In CI, where they must.
 pub fn can_run() -> bool {
-    let Some(obstacle) = namespaces::obstacle(&NEEDED.map(Path::new)) else {
-        return true;
-    };
-    let advice = "tests/peers.sh gets the programs";
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "{obstacle} in CI; {advice}"
-    );
-    eprintln!("SKIPPED: {obstacle}; {advice}");
-    false
+    namespaces::can_run(&NEEDED)
 }
 
 /// The link, on which nobody says anything unasked.
