@@ -118,16 +118,26 @@ fn cooked(
     // Below the EtherTypes, 4 stands for an LLC frame, 1 for raw 802.3 (IPX).
     match u16::from_be_bytes(protocol) {
         4 => llc(data, Place::at(length)),
-        kind => Ok(past_unnamed_tag(data, ether_type(kind, data, length)?)),
+        kind => {
+            let place = ether_type(kind, data, length)?;
+            let named = match place.offset == length {
+                true => protocol,
+                // The last tag's.
+                false => [data[place.offset - 2], data[place.offset - 1]],
+            };
+            Ok(past_unnamed_tag(data, place, named))
+        }
     }
 }
 
 /// Of two tags Linux (from 6.11 on) takes off the outer one and names what follows the inner one,
-/// which is still there. Seen by what would be no IP header otherwise.
-fn past_unnamed_tag(data: &[u8], place: Place) -> Place {
-    match data[place.offset..] {
-        [control, _, 0x08, 0x00, first, ..] if control >> 4 != 4 && first >> 4 == 4 => {}
-        [control, _, 0x86, 0xdd, first, ..] if control >> 4 != 6 && first >> 4 == 6 => {}
+/// which is still there. Seen by what would be no header of the IP that was named.
+fn past_unnamed_tag(data: &[u8], place: Place, named: [u8; 2]) -> Place {
+    match (named, &data[place.offset..]) {
+        ([0x08, 0x00], [control, _, 0x08, 0x00, first, ..])
+            if control >> 4 != 4 && first >> 4 == 4 => {}
+        ([0x86, 0xdd], [control, _, 0x86, 0xdd, first, ..])
+            if control >> 4 != 6 && first >> 4 == 6 => {}
         _ => return place,
     }
     Place {
@@ -284,6 +294,31 @@ mod tests {
         // A radio, whose headers follow.
         cooked[8..10].copy_from_slice(&803u16.to_be_bytes());
         assert_eq!(decoded(276, &after(&cooked)), Err(Undecoded::LinkType));
+    }
+
+    /// Long ones, as the kernel makes one of several that it received.
+    #[test]
+    fn cooked_packets_that_look_like_tags() {
+        let mut v4 = IPV4.to_vec();
+        v4[2..5].copy_from_slice(&[0x86, 0xdd, 0x60]);
+        v4.resize(0x86dd, 0);
+        let mut v6 = vec![0x60, 0, 0x08, 0x00, 0x41, 0, 99, 64];
+        v6.resize(40 + 0x4100, 0);
+        v6[39] = 2;
+        let said = [
+            (v4, [0x08, 0x00], "10.0.0.2 vlan None"),
+            (v6, [0x86, 0xdd], "::2 vlan None"),
+        ];
+        for (packet, named, said) in said {
+            let mut cooked = [0; 16];
+            cooked[14..].copy_from_slice(&named);
+            let frame = [&cooked[..], &packet].concat();
+            assert_eq!(decoded(113, &frame).as_deref(), Ok(said));
+            let mut cooked = [0; 20];
+            cooked[..2].copy_from_slice(&named);
+            let frame = [&cooked[..], &packet].concat();
+            assert_eq!(decoded(276, &frame).as_deref(), Ok(said));
+        }
     }
 
     #[test]
