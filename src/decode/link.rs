@@ -239,6 +239,15 @@ mod tests {
     }
 
     #[test]
+    fn link_types_that_are_decoded_are_listed() {
+        for number in 0..=u16::MAX {
+            let is_decoded = decoded(number, &[]) != Err(Undecoded::LinkType);
+            let is_listed = LINK_TYPES.contains(&LinkType(number));
+            assert_eq!(is_decoded, is_listed, "{number}");
+        }
+    }
+
+    #[test]
     fn ethernet_with_and_without_tags() {
         let addresses = [2u8; 12];
         let with = |types: &[u8]| after(&[&addresses[..], types].concat());

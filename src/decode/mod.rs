@@ -14,7 +14,12 @@ pub use packet::{
 };
 pub use undecoded::Undecoded;
 
-use crate::capture::Frame;
+use crate::capture::{Frame, LinkType};
+
+/// Whether packets are found in frames of that link type.
+pub fn is_decoded(link_type: LinkType) -> bool {
+    link::LINK_TYPES.contains(&link_type)
+}
 
 /// Takes the packet of a frame.
 ///

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::command::root;
 use crate::support::build::{Link, Pcap, Recording, Segment, at};
+use crate::support::namespaces;
 use crate::support::wire::{LINK, Watched, Wire, can_run};
 
 /// Longest that a test may watch.
@@ -352,9 +353,36 @@ fn says_why_an_interface_is_not_captured() {
     let tagged = ["-i", LINK, "-i", "any", "--filter", "vlan 10"];
     let said = refusal(&wire, &[], &program(), &tagged);
     assert!(said.contains("any: filter `vlan 10`"), "{said}");
+    // The log of the packet filter, which libpcap opens.
+    let said = refusal(&wire, &[], &program(), &["-i", "nflog"]);
+    assert!(said.contains("nflog: no such interface"), "{said}");
     wire.ip(&format!("link set {LINK} down"));
     let said = refusal(&wire, &[], &program(), &["-i", LINK]);
     assert!(said.contains(&format!("ip link set {LINK} up")), "{said}");
+}
+
+/// Runs a program beside an interface that says it is a radio in monitor mode.
+const RADIO: &str = r#"
+import fcntl, os, struct, subprocess, sys
+SET_NAME, SET_TYPE, TAP, NO_HEADER, RADIOTAP = 0x400454ca, 0x400454cd, 2, 0x1000, 803
+tunnel = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tunnel, SET_NAME, struct.pack("16sH22x", b"radio0", TAP | NO_HEADER))
+fcntl.ioctl(tunnel, SET_TYPE, RADIOTAP)
+subprocess.run(["ip", "link", "set", "radio0", "up"], check=True)
+sys.exit(subprocess.call(sys.argv[1:]))
+"#;
+
+#[test]
+fn refuses_frames_in_which_nothing_is_found() {
+    if !can_run() || !namespaces::can_run(&["python3", "/dev/net/tun"]) {
+        return;
+    }
+    let beside = ["python3", "-c", RADIO];
+    let said = refusal(&Wire::new(), &beside, &program(), &["-i", "radio0"]);
+    assert!(
+        said.contains("radio0: its frames are not decoded (link type IEEE802_11_RADIOTAP)"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use thiserror::Error;
 
-use super::interfaces;
+use super::{Interface, interfaces};
 
 /// Why an interface can't be opened.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -50,25 +50,27 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    pub(super) fn no_such(name: &str) -> Self {
+        let existing = interfaces().unwrap_or_default().into_iter();
+        Self::NoSuchInterface {
+            name: name.to_owned(),
+            existing: existing.map(|interface| interface.name).collect(),
+        }
+    }
+
     /// libpcap says it in words alone, so what can be asked otherwise is.
     pub(super) fn new(name: &str, error: &pcap::Error) -> Self {
-        let name = name.to_owned();
         let message = words(error);
         let refusals = ["CAP_NET_RAW", "ermission", "not permitted"];
-        if refusals.iter().any(|refusal| message.contains(refusal)) {
-            return Self::Permission { name };
-        }
-        let existing = interfaces().unwrap_or_default();
-        match existing.iter().find(|interface| interface.name == name) {
-            None if !existing.is_empty() => Self::NoSuchInterface {
-                name,
-                existing: existing
-                    .into_iter()
-                    .map(|interface| interface.name)
-                    .collect(),
-            },
-            Some(interface) if !interface.is_up => Self::Down { name },
-            _ => Self::Other { name, message },
+        let is_refused = refusals.iter().any(|refusal| message.contains(refusal));
+        let is_down = |interface: &Interface| interface.name == name && !interface.is_up;
+        let name = name.to_owned();
+        if is_refused {
+            Self::Permission { name }
+        } else if interfaces().unwrap_or_default().iter().any(is_down) {
+            Self::Down { name }
+        } else {
+            Self::Other { name, message }
         }
     }
 

@@ -36,11 +36,16 @@ pub fn interfaces() -> Result<Vec<Interface>, OpenError> {
         name: "interfaces".to_owned(),
         message: words(&error),
     })?;
-    // What libpcap lists besides (Bluetooth, D-Bus, logs of the packet filter) carries no IP.
-    let is_interface =
-        |device: &Device| device.name == ANY || if_nametoindex(device.name.as_str()).is_ok();
-    let interfaces = devices.into_iter().filter(is_interface);
+    let interfaces = devices
+        .into_iter()
+        .filter(|device| is_interface(&device.name));
     Ok(interfaces.map(Interface::from).collect())
+}
+
+/// Whether there is such an interface. What libpcap takes besides (Bluetooth, D-Bus, logs of the
+/// packet filter) is none, and carries no IP or ends at once.
+pub(super) fn is_interface(name: &str) -> bool {
+    name == ANY || if_nametoindex(name).is_ok()
 }
 
 impl From<Device> for Interface {

@@ -23,6 +23,7 @@ use crate::net::Timestamp;
 use counters::Wrapping;
 use drops::InterfaceDrops;
 use error::words;
+use interface::is_interface;
 use socket::Socket;
 use state::SocketList;
 
@@ -101,6 +102,9 @@ impl LiveCapture {
     /// # Errors
     /// Where it isn't there or is down, may not be captured, or the filter isn't understood.
     pub fn open(interface: &str, options: &LiveOptions) -> Result<Self, OpenError> {
+        if !is_interface(interface) {
+            return Err(OpenError::no_such(interface));
+        }
         let is_any = interface == ANY;
         // Elsewhere libpcap gives microseconds, and doesn't say so.
         let is_nanosecond = cfg!(target_os = "linux");
@@ -319,5 +323,23 @@ fn link_type(number: Linktype) -> LinkType {
         Ok(12 | 14) => LinkType::RAW,
         Ok(number) => LinkType(number),
         Err(_) => LinkType(u16::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// libpcap opens some of them.
+    #[test]
+    fn refuses_what_is_no_interface() {
+        for name in ["nflog", "nfqueue", "dbus-system", "", "\u{1b}[2J"] {
+            let opened = LiveCapture::open(name, &LiveOptions::default());
+            let refused = opened.err().expect("it is none");
+            let OpenError::NoSuchInterface { existing, .. } = &refused else {
+                panic!("{name}: {refused}");
+            };
+            assert!(!existing.iter().any(|existing| existing == name));
+        }
     }
 }

@@ -19,6 +19,7 @@ use super::terminal::Terminal;
 use super::{input, target};
 use crate::capture::live::{LiveCapture, LiveOptions, OpenError};
 use crate::config::nearest;
+use crate::decode::is_decoded;
 use crate::pipeline;
 use crate::pipeline::live::{Live, LiveInput};
 use crate::report::{Report, escape};
@@ -140,10 +141,23 @@ fn open(args: &Args) -> Result<Vec<LiveCapture>, Failure> {
             names.push(name);
         }
     }
-    let captures = names
-        .into_iter()
-        .map(|name| LiveCapture::open(name, &options));
-    captures.collect::<Result<_, _>>().map_err(refused)
+    let captures = names.into_iter().map(|name| {
+        let capture = LiveCapture::open(name, &options).map_err(refused)?;
+        decoded(capture)
+    });
+    captures.collect()
+}
+
+/// An interface in whose frames nothing would ever be found must not look like a silent one.
+fn decoded(capture: LiveCapture) -> Result<LiveCapture, Failure> {
+    let (name, link_type) = (capture.name(), capture.link_type());
+    if is_decoded(link_type) {
+        return Ok(capture);
+    }
+    Err(Failure::with_help(
+        format!("{name}: its frames are not decoded (link type {link_type})"),
+        "watch an interface that carries Ethernet or IP, as a radio does in managed mode",
+    ))
 }
 
 /// What to do about an interface that can't be opened.
