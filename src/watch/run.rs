@@ -214,8 +214,8 @@ impl<'a> Watch<'a> {
     /// Gives up what was silent for long: flows are folded, and of what the trackers read only what
     /// they found is kept.
     fn retire(&mut self, live: &mut Live) {
-        let (now, idle) = (Timestamp::now(), self.settings.idle);
-        let observation = live.observation(now);
+        let (now, idle) = (live.seen_until(), self.settings.idle);
+        let observation = live.observation();
         let kept = i64::try_from(idle.max(LEAST_KEPT).as_nanos()).unwrap_or(i64::MAX);
         let before = Timestamp(now.0.saturating_sub(kept));
         let needed = self.frozen.freeze(observation.log(), &observation, before);
@@ -278,7 +278,7 @@ impl<'a> Watch<'a> {
     }
 
     fn audit(&self, live: &Live, threads: NonZeroUsize) -> Audit {
-        let observation = live.observation(Timestamp::now());
+        let observation = live.observation();
         let log = observation.log();
         let evidence = Evidence::collect_after(&self.frozen, log, &observation);
         let strictness = self.settings.strictness;

@@ -2,12 +2,19 @@
 //! is told of the same packets in a file.
 
 use std::fs;
+use std::net::UdpSocket;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
+use portolan::capture::live::{LiveCapture, LiveOptions};
+use portolan::net::Timestamp;
+use portolan::pipeline::live::{Live, LiveInput, Tap};
 use serde_json::Value;
 
 use crate::command::{portolan, root};
 use crate::support::build::{Bulk, Profile};
+use crate::support::namespaces::wait_until;
 use crate::support::wire::{LINK, Watched, Wire, can_run};
 
 fn program() -> PathBuf {
@@ -54,6 +61,53 @@ fn counted_and_dropped_are_what_was_sent() {
             "ring of {ring} MiB: {dropped} dropped"
         );
     }
+}
+
+/// What lies in the ring while the disk holds up who keeps the packets is no silence on the wire:
+/// nothing is judged by a time until which the wire was not read.
+#[test]
+fn what_was_not_read_yet_is_no_silence() {
+    if !can_run() {
+        return;
+    }
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let here = socket.local_addr().expect("an address");
+    let options = LiveOptions {
+        filter: Some(format!("udp port {}", here.port())),
+        ..LiveOptions::default()
+    };
+    let capture = LiveCapture::open("lo", &options).expect("opens");
+    let (holds_up, held_up) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let tap: Tap = Arc::new(move |_| {
+        let _ = holds_up.send(Timestamp::now());
+        // Comes back once nobody could say so any more.
+        let _ = released.lock().map(|released| released.recv());
+    });
+    let input = LiveInput {
+        max_flows: 1000,
+        packets: None,
+        tap: Some(tap),
+    };
+    let mut live = Live::start(vec![capture], input).expect("starts");
+    socket.send_to(b"one", here).expect("sends");
+    let since = held_up.recv().expect("it is read");
+    while live.take_next(Duration::ZERO) {}
+    assert!(live.observation().end() <= since);
+    drop(release);
+    wait_until("reading goes on, though nothing comes", || {
+        live.take_next(Duration::from_millis(10));
+        live.observation().end() > since
+    });
+    let end = Timestamp::now();
+    live.stop();
+    while live.is_running() {
+        live.take_next(Duration::from_millis(10));
+    }
+    let seen = live.observation();
+    assert!(seen.end() >= end);
+    assert_eq!(seen.total().packets, 1);
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub const ANY: &str = "any";
 /// because a block that is handed over is taken until it is read, were there one frame in it: of
 /// 80 frames a second with a pause of 3 s, blocks of 10 ms lost 59 %, these none.
 const BLOCK_TIME: Duration = Duration::from_millis(100);
+/// How long the kernel may hold back a frame that it has captured.
+const FLUSH_TIME: Duration = BLOCK_TIME.saturating_mul(2);
 /// Most frames that one read hands over: some milliseconds' work.
 const BATCH: usize = 1024;
 /// Longest that what was captured before a stop is read after it. Only a clock that was set back
@@ -90,6 +92,7 @@ pub struct LiveCapture {
     is_down_untold: Cell<bool>,
     /// Frames handed over.
     frames: u64,
+    read_until: Timestamp,
     received: Wrapping,
     dropped: Wrapping,
     interface_dropped: InterfaceDrops,
@@ -106,6 +109,7 @@ impl LiveCapture {
             return Err(OpenError::no_such(interface));
         }
         let is_any = interface == ANY;
+        let begun = Timestamp::now();
         // Elsewhere libpcap gives microseconds, and doesn't say so.
         let is_nanosecond = cfg!(target_os = "linux");
         let clock = if is_nanosecond {
@@ -148,6 +152,7 @@ impl LiveCapture {
             is_nanosecond,
             is_down_untold: Cell::default(),
             frames: 0,
+            read_until: begun,
             received: Wrapping::default(),
             dropped: Wrapping::default(),
             interface_dropped: interface_dropped.unwrap_or_default(),
@@ -169,14 +174,9 @@ impl LiveCapture {
         self.snaplen
     }
 
-    /// Whether its times are exact to the nanosecond, or else to the microsecond.
-    pub fn is_nanosecond(&self) -> bool {
-        self.is_nanosecond
-    }
-
-    /// Frames handed over so far.
-    pub fn frames(&self) -> u64 {
-        self.frames
+    /// Whatever arrived until then was handed over.
+    pub fn read_until(&self) -> Timestamp {
+        self.read_until
     }
 
     /// Hands over the frames that there are now, numbered from 1, but no more than a thousand or
@@ -190,10 +190,15 @@ impl LiveCapture {
         if self.socket().went_down()? {
             self.is_down_untold.set(true);
         }
-        match self.dispatch(visit)? {
-            0 if self.socket().is_gone() => Err(self.socket().gone()),
-            read => Ok(read),
+        let now = Timestamp::now();
+        let read = self.dispatch(visit)?;
+        if read == 0 {
+            if self.socket().is_gone() {
+                return Err(self.socket().gone());
+            }
+            self.read_until = Timestamp(now.0.saturating_sub(FLUSH_TIME.as_nanos() as i64));
         }
+        Ok(read)
     }
 
     /// Waits until there are frames, `wake` is readable, or the time is over.
@@ -213,7 +218,7 @@ impl LiveCapture {
         self.sockets.as_ref()?.is_up()
     }
 
-    /// Hands over the rest of what was captured up to now, which may take [`Self::flush_time`],
+    /// Hands over the rest of what was captured up to now, which may take some tenths of a second,
     /// and leaves what arrives meanwhile. Also where the interface is down or gone.
     ///
     /// # Errors
@@ -235,12 +240,12 @@ impl LiveCapture {
             };
             let elapsed = begin.elapsed();
             // Where more is counted than handed over, as on loopbacks.
-            let is_flushed = elapsed >= self.flush_time() && (read == 0 || last > now);
+            let is_flushed = elapsed >= FLUSH_TIME && (read == 0 || last > now);
             if is_flushed || elapsed > LONGEST_DRAIN {
                 break;
             }
             if read == 0 {
-                let rest = self.flush_time().saturating_sub(elapsed);
+                let rest = FLUSH_TIME.saturating_sub(elapsed);
                 let waited = self.socket().wait(None, rest);
                 if let Err(problem @ LiveProblem::Other { .. }) = waited {
                     return Err(problem);
@@ -265,22 +270,18 @@ impl LiveCapture {
         })
     }
 
-    /// How long the kernel may hold back a frame that it has captured.
-    pub fn flush_time(&self) -> Duration {
-        2 * BLOCK_TIME
-    }
-
     /// What libpcap has, numbered and in our terms.
     fn dispatch(&mut self, mut visit: impl FnMut(&Frame<'_>)) -> Result<usize, LiveProblem> {
-        let number = &mut self.frames;
+        let (number, last) = (&mut self.frames, &mut self.read_until);
         let link_type = self.link_type;
         let fraction = if self.is_nanosecond { 1 } else { 1000 };
         let read = self.capture.dispatch(Some(BATCH), |packet| {
             *number += 1;
             let time = packet.header.ts;
+            *last = Timestamp(time.tv_sec * 1_000_000_000 + time.tv_usec * fraction);
             visit(&Frame {
                 number: *number,
-                time: Timestamp(time.tv_sec * 1_000_000_000 + time.tv_usec * fraction),
+                time: *last,
                 link_type,
                 wire_length: packet.header.len,
                 data: packet.data,

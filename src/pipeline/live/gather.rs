@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use super::{InterfaceState, LiveInput, begin};
 use crate::capture::live::{LiveCapture, LiveCounters, LiveProblem};
 use crate::capture::{Blocks, Frame};
+use crate::net::Timestamp;
 use crate::observation::Part;
 
-/// How often a slice is handed over: often enough for who looks on.
+/// How often it is told what was seen: often enough for who looks on.
 const SLICE_TIME: Duration = Duration::from_millis(200);
 /// Shortest wait: a thread that has something to tell and nobody who takes it must not spin.
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
@@ -30,6 +31,8 @@ pub(super) struct Told {
     pub(super) counters: LiveCounters,
     /// How it stands.
     pub(super) state: InterfaceState,
+    /// Whatever arrived until then was seen.
+    pub(super) until: Timestamp,
 }
 
 /// How threads learn that no more is wanted: those that read by the flag, those that wait by the
@@ -58,7 +61,6 @@ pub(super) struct Gatherer {
     pub(super) lies_there: Arc<AtomicBool>,
     told: Instant,
     told_counters: LiveCounters,
-    told_state: InterfaceState,
     state: InterfaceState,
 }
 
@@ -143,7 +145,6 @@ impl Gatherer {
             lies_there: Arc::default(),
             told: Instant::now(),
             told_counters: LiveCounters::default(),
-            told_state: InterfaceState::Up,
             state: InterfaceState::Up,
         }
     }
@@ -201,17 +202,14 @@ impl Gatherer {
         self.capture.drain(|frame| gathered.add(frame))
     }
 
-    /// Tells what is new, if it is time and somebody has room for it.
+    /// Tells what is new, or that nothing is, if it is time and somebody has room for it.
     fn tell_in_time(&mut self) {
         if self.told.elapsed() < SLICE_TIME {
             return;
         }
         self.told = Instant::now();
         let counters = self.capture.counters().unwrap_or(self.told_counters);
-        let is_new = self.gathered.fresh > 0
-            || counters != self.told_counters
-            || self.state != self.told_state;
-        if is_new && !self.lies_there.swap(true, Ordering::Acquire) {
+        if !self.lies_there.swap(true, Ordering::Acquire) {
             let told = self.tell(counters);
             // Where nobody listens any more, the end comes soon.
             let _ = self.shared.sender.send(told);
@@ -220,7 +218,6 @@ impl Gatherer {
 
     fn tell(&mut self, counters: LiveCounters) -> Told {
         self.told_counters = counters;
-        self.told_state = self.state.clone();
         let is_fresh = std::mem::take(&mut self.gathered.fresh) > 0;
         let slice = is_fresh.then(|| Box::new(self.gathered.part.take_slice()));
         Told {
@@ -228,6 +225,7 @@ impl Gatherer {
             slice,
             counters,
             state: self.state.clone(),
+            until: self.capture.read_until(),
         }
     }
 }

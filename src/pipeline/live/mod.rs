@@ -57,6 +57,8 @@ pub struct LiveInterface {
     /// How it stands.
     pub state: InterfaceState,
     part: Part,
+    /// Whatever arrived until then is in the part.
+    until: Timestamp,
     /// Whether something that it told was not taken yet.
     lies_there: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -75,7 +77,11 @@ impl LiveInterface {
         !matches!(self.state, InterfaceState::Ended { .. })
     }
 
-    fn take(&mut self, told: Told) {
+    /// Takes up what was told; whether it is new.
+    fn take(&mut self, told: Told) -> bool {
+        let is_new =
+            told.slice.is_some() || told.counters != self.counters || told.state != self.state;
+        self.until = told.until;
         if let Some(slice) = told.slice {
             self.part.append(*slice);
         }
@@ -87,6 +93,7 @@ impl LiveInterface {
         };
         self.part
             .close(self.part.packets(), Some(self.counters.lost()), problem);
+        is_new
     }
 }
 
@@ -126,7 +133,7 @@ impl Live {
         };
         for (number, capture) in captures.into_iter().enumerate() {
             let name = capture.name().to_owned();
-            let part = begin(&name, input.max_flows);
+            let (part, until) = (begin(&name, input.max_flows), capture.read_until());
             let gatherer = Gatherer::new(number, capture, &input, &shared);
             let lies_there = Arc::clone(&gatherer.lies_there);
             let thread = thread::Builder::new().name(format!("capture-{number}"));
@@ -135,6 +142,7 @@ impl Live {
                 counters: LiveCounters::default(),
                 state: InterfaceState::Up,
                 part,
+                until,
                 lies_there,
                 thread: Some(thread.spawn(|| gatherer.run())?),
             });
@@ -142,7 +150,7 @@ impl Live {
         Ok(live)
     }
 
-    /// Waits at most so long for something new, and takes it up; `false` where nothing came.
+    /// Waits at most so long for what is told, and takes it up; `false` where that is nothing new.
     ///
     /// # Panics
     /// Where a thread did.
@@ -156,13 +164,13 @@ impl Live {
         };
         let interface = &mut self.interfaces[told.interface];
         interface.lies_there.store(false, Ordering::Release);
-        interface.take(told);
+        let is_new = interface.take(told);
         if !interface.is_running()
             && let Some(thread) = interface.thread.take()
         {
             join(thread);
         }
-        true
+        is_new
     }
 
     /// Finds threads that ended without a word.
@@ -203,11 +211,20 @@ impl Live {
         }
     }
 
-    /// All that was seen until `now`.
-    pub fn observation(&self, now: Timestamp) -> Observation {
+    /// Until when all was seen that arrived: now, or as long ago as an interface was read. What
+    /// is not read yet may be long, where a disk holds up who keeps the packets.
+    pub fn seen_until(&self) -> Timestamp {
+        let running = self.interfaces.iter().filter(|it| it.is_running());
+        let read = running.map(|interface| interface.until);
+        read.fold(Timestamp::now(), Timestamp::min)
+    }
+
+    /// All that was seen.
+    pub fn observation(&self) -> Observation {
+        let until = self.seen_until();
         let parts = self.interfaces.iter().map(|interface| {
             let mut part = interface.part.clone();
-            part.watched_until(now);
+            part.watched_until(until);
             part
         });
         Part::merge_all(parts.collect(), NonZeroUsize::MIN).finish()
