@@ -53,23 +53,22 @@ impl Part {
         self.watched = Some(now);
     }
 
+    /// Lays fragments at their flows once nothing more of their datagrams is to come. The clock of
+    /// whoever watches counts, here and below, as packets may come from any time.
+    pub fn settle_fragments(&mut self, now: Timestamp) {
+        let span = span(now, FRAGMENTS_WAIT_NS);
+        let without_first = self.fragments.settle_old(span, &mut self.flows);
+        self.count_without_first(without_first);
+    }
+
     /// Folds what was silent for so long by now: flows as those beyond the bound are, ICMP errors
-    /// with them; fragments are laid at their flows. It frees memory in a capture that goes on
-    /// for ever. The clock of whoever watches counts, as packets may come from any time.
+    /// with them; fragments are settled. It frees memory in a capture that goes on for ever.
     ///
     /// `keeps` names flows that must go on to stand by themselves. The report says in `limits`
     /// how many flows were retired.
     pub fn retire(&mut self, now: Timestamp, idle: Duration, keeps: &dyn Fn(&FlowKey) -> bool) {
-        let span = |length: i64| {
-            let from = |time: i64| Timestamp(time.max(i64::MIN + 1));
-            let (before, after) = (now.0.saturating_sub(length), now.0.saturating_add(length));
-            [from(before), from(after)]
-        };
-        let without_first = self
-            .fragments
-            .settle_old(span(FRAGMENTS_WAIT_NS), &mut self.flows);
-        self.count_without_first(without_first);
-        let [before, after] = span(i64::try_from(idle.as_nanos()).unwrap_or(i64::MAX));
+        self.settle_fragments(now);
+        let [before, after] = span(now, i64::try_from(idle.as_nanos()).unwrap_or(i64::MAX));
         self.flows.retire(&Idle {
             before,
             after,
@@ -88,4 +87,11 @@ impl Part {
     pub fn packets(&self) -> u64 {
         self.captures().map(|capture| capture.packets).sum()
     }
+}
+
+/// So long before now, and so long after it.
+fn span(now: Timestamp, length: i64) -> [Timestamp; 2] {
+    let from = |time: i64| Timestamp(time.max(i64::MIN + 1));
+    let (before, after) = (now.0.saturating_sub(length), now.0.saturating_add(length));
+    [from(before), from(after)]
 }

@@ -166,4 +166,29 @@ proptest! {
         let seen = Seen::of(&watched.seen());
         prop_assert!(seen == wanted, "{}", seen.difference(&wanted));
     }
+
+    /// Those of which no more is to come, of a capture that takes seconds or hours.
+    #[test]
+    fn fragments_settled_on_the_way_lie_where_they_belong(
+        events in prop::collection::vec(event(), 1..120),
+        slice in 1..20_usize,
+        slower in 1..20_000_i64,
+    ) {
+        let mut records = record(&events);
+        let begin = records[0].time_ns;
+        for record in &mut records {
+            record.time_ns = begin + (record.time_ns - begin) * slower;
+        }
+        let wanted = Seen::of(&merged(&[("a.pcap", &records)], &[vec![]], &mut Rng::new(0)));
+        let mut watched = Watched::new("a.pcap", &records, usize::MAX);
+        let mut now = Timestamp(begin);
+        for slice in records.chunks(slice) {
+            watched.slice(slice.len());
+            let times = slice.iter().map(|record| Timestamp(record.time_ns));
+            now = times.fold(now, Timestamp::max);
+            watched.whole.settle_fragments(now);
+        }
+        let seen = Seen::of(&watched.seen());
+        prop_assert!(seen == wanted, "{}", seen.difference(&wanted));
+    }
 }

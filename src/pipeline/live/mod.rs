@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::gather::{Gatherer, Shared, Stop, Told};
 use crate::capture::live::{LiveCapture, LiveCounters};
@@ -20,6 +20,9 @@ use crate::observation::{Observation, Part, Piece, Window};
 /// Takes packets as pcapng blocks, whole ones, as they were captured. It may wait: the ring holds
 /// what comes meanwhile, and what it can't hold is counted.
 pub type Tap = Arc<dyn Fn(&[u8]) + Send + Sync>;
+
+/// How often fragments are settled, which come by the thousands where TFTP sends large blocks.
+const SETTLE_TIME: Duration = Duration::from_secs(10);
 
 /// What to read.
 #[derive(Clone)]
@@ -59,6 +62,8 @@ pub struct LiveInterface {
     part: Part,
     /// Whatever arrived until then is in the part.
     until: Timestamp,
+    /// When its fragments were settled.
+    settled: Instant,
     /// Whether something that it told was not taken yet.
     lies_there: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -84,6 +89,10 @@ impl LiveInterface {
         self.until = told.until;
         if let Some(slice) = told.slice {
             self.part.append(*slice);
+        }
+        if self.settled.elapsed() >= SETTLE_TIME {
+            self.settled = Instant::now();
+            self.part.settle_fragments(self.until);
         }
         self.counters = told.counters;
         self.state = told.state;
@@ -143,6 +152,7 @@ impl Live {
                 state: InterfaceState::Up,
                 part,
                 until,
+                settled: Instant::now(),
                 lies_there,
                 thread: Some(thread.spawn(|| gatherer.run())?),
             });
