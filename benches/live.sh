@@ -56,7 +56,10 @@ measure() {
     ip netns exec "$near" bash -c 'TIMEFORMAT="%U %S"; time "$@" 2>"$0.err" >"$0.out"' "$work/$name" "$@" \
         2>"$work/$name.cpu" &
     local shell=$!
-    until grep -q "$words" "$work/$name.err" 2>/dev/null; do sleep 0.05; done
+    until grep -q "$words" "$work/$name.err" 2>/dev/null; do
+        kill -0 "$shell" || { cat "$work/$name.err" >&2; exit 1; }
+        sleep 0.05
+    done
     sent=$(replay)
     pkill --signal TERM --parent "$shell"
     wait "$shell" || true

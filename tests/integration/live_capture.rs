@@ -225,6 +225,33 @@ fn any_shows_every_interface() {
     }
 }
 
+/// Those beyond the number, which the rings hold too, are neither counted nor kept.
+#[test]
+fn ends_after_so_many_packets_of_all_interfaces() {
+    if !can_run() {
+        return;
+    }
+    let wire = Wire::new();
+    wire.ip("link set lo up");
+    let site = site();
+    let both = ["--site", &site, "-i", LINK, "-i", "lo", "--packets", "6"];
+    let arguments = [&both[..], &["--write", "kept.pcapng"], &MOST].concat();
+    let watch = wire.watch(&program(), &arguments);
+    send(&wire, &datagrams(Link::Ethernet, 5));
+    let local = "for _ in 1 2 3; do echo here > /dev/udp/127.0.0.1/4444; done";
+    let status = wire.command("bash").args(["-c", local]).status();
+    assert!(status.is_ok_and(|status| status.success()));
+    let seen = kept(&wire, watch.wait());
+    let said = &seen.run.err;
+    assert!(said.contains("ended       packets  6 packets"), "{said}");
+    assert_eq!(seen.frames.len(), 6);
+    assert_eq!(seen.report["totals"]["packets"], 6);
+    assert_eq!(seen.report["complete"], true);
+    let captures = seen.report["captures"].as_array().expect("a list");
+    let packets = captures.iter().map(|capture| capture["packets"].as_u64());
+    assert_eq!((captures.len(), packets.sum()), (2, Some(6)));
+}
+
 /// What is said of the interface.
 fn state(code: &str) -> String {
     format!("  {code:<12}{LINK}\n")
