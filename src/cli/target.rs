@@ -30,7 +30,7 @@ pub fn check_distinct<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(
 /// Checks that `what` can be written to `path`, which is none of the `inputs`.
 ///
 /// # Errors
-/// Where its folder is missing, or it is an input.
+/// Where its folder is missing, or it is one, or an input, or a link to it may be a trap.
 pub fn check<'a>(
     path: &Path,
     what: &str,
@@ -44,6 +44,12 @@ pub fn check<'a>(
         return Err(Failure::with_help(
             format!("{}: the {what} can't be written", path.display()),
             format!("make the folder {} first", folder.display()),
+        ));
+    }
+    if let Err(error) = file::regular(path) {
+        return Err(Failure::with_help(
+            format!("{}: the {what} can't be written: {error}", path.display()),
+            "name the file itself, no folder and no link",
         ));
     }
     let Ok(real) = path.canonicalize() else {

@@ -1,9 +1,11 @@
 //! Reports as files: written beside the wanted place and renamed, so that a reader finds a whole
 //! report or the one before it.
 
-use std::fs::{self, File};
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Links that may lead to a file: as many as the kernel follows.
 const MAX_LINKS: usize = 40;
@@ -11,7 +13,8 @@ const MAX_LINKS: usize = 40;
 /// Files of killed processes that are passed over.
 const MAX_LEFT_OVER: u32 = 1000;
 
-/// Writes a file through `write`, whole or not at all.
+/// Writes a file through `write`, whole or not at all. Who may read it does not change where the one
+/// before was of the same user.
 ///
 /// A path that leads to no regular file (a pipe), or to one that is open already (`/dev/stdout`),
 /// is written directly.
@@ -35,29 +38,91 @@ pub fn replace(
 
 /// The regular file that `path` leads to, or is to be made by it: in its real folder, links
 /// followed. `None` where it is something else, or names a file that is open already.
+///
+/// # Errors
+/// Where it leads to a folder or nowhere, or through a link that may be a trap.
 pub fn regular(path: &Path) -> io::Result<Option<PathBuf>> {
-    let mut path = path.to_owned();
-    for _ in 0..MAX_LINKS {
-        let name = path
-            .file_name()
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder.canonicalize()?,
-            _ => Path::new(".").canonicalize()?,
-        };
+    if path.file_name().is_none() {
+        let text = "the path names no file";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    let mut here = PathBuf::new();
+    if path.is_relative() {
+        here = std::env::current_dir()?;
+    }
+    let mut rest = VecDeque::new();
+    add_steps(&mut rest, path);
+    let mut links = 0;
+    while let Some(step) = rest.pop_front() {
         // What /dev/stdout and /dev/fd lead to.
-        if folder.starts_with("/proc") {
+        if rest.is_empty() && here.starts_with("/proc") {
             return Ok(None);
         }
-        let here = folder.join(name);
-        match fs::symlink_metadata(&here) {
-            Ok(found) if found.is_symlink() => path = folder.join(fs::read_link(&here)?),
-            Ok(found) => return Ok(found.is_file().then_some(here)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(here)),
-            Err(error) => return Err(error),
+        // `..` is a step up: here is no link.
+        if step == ".." {
+            here.pop();
+            continue;
+        }
+        let next = here.join(&step);
+        match fs::symlink_metadata(&next) {
+            Ok(found) if found.is_symlink() => {
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(io::Error::other("too many links"));
+                }
+                check_link(&found, &here)?;
+                // Absolute ones begin anew: joining does that.
+                add_steps(&mut rest, &fs::read_link(&next)?);
+            }
+            Ok(found) if rest.is_empty() && !found.is_dir() => {
+                return Ok(found.is_file().then_some(next));
+            }
+            Err(error) if rest.is_empty() && error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Some(next));
+            }
+            found => {
+                found?;
+                here = next;
+            }
         }
     }
-    Err(io::Error::other("too many links"))
+    Err(io::ErrorKind::IsADirectory.into())
+}
+
+/// Puts what a path consists of before the other steps.
+fn add_steps(rest: &mut VecDeque<OsString>, path: &Path) {
+    for step in path.components().rev() {
+        if step != Component::CurDir {
+            rest.push_front(step.as_os_str().to_owned());
+        }
+    }
+}
+
+/// Makes sure that a link may be followed: where everybody may make files (`/tmp`), one of another
+/// user may lead this one to overwrite what is its own. The kernel has the same rule
+/// (`fs.protected_symlinks`), but only for links that it follows itself.
+#[cfg(unix)]
+fn check_link(link: &Metadata, folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+
+    /// Sticky, and writable to all.
+    const SHARED: u32 = 0o1002;
+
+    let folder = fs::metadata(folder)?;
+    let is_trusted = [rustix::process::geteuid().as_raw(), folder.uid()].contains(&link.uid());
+    if folder.mode() & SHARED == SHARED && !is_trusted {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "it leads through a link that another user made where everybody may",
+        ));
+    }
+    Ok(())
+}
+
+/// Links are not made by everybody elsewhere.
+#[cfg(not(unix))]
+fn check_link(_: &Metadata, _: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn fill(file: &mut File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
@@ -74,13 +139,30 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     for attempt in 0..MAX_LEFT_OVER {
         let hidden = format!(".{name}.{}.{attempt}", std::process::id());
         let beside = path.with_file_name(hidden);
-        match File::create_new(&beside) {
+        match new_like(path).open(&beside) {
             Ok(file) => return Ok((beside, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = Some(error),
             Err(error) => return Err(error),
         }
     }
     Err(last.unwrap_or_else(|| io::ErrorKind::AlreadyExists.into()))
+}
+
+/// How a new file is made that is to be put in the place of the one there.
+fn new_like(path: &Path) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+
+        if let Ok(found) = fs::symlink_metadata(path)
+            && found.uid() == rustix::process::geteuid().as_raw()
+        {
+            options.mode(found.mode() & 0o666);
+        }
+    }
+    options
 }
 
 #[cfg(test)]
@@ -137,6 +219,95 @@ mod tests {
         replace(&by_number, |out| out.write_all(b"one")).expect("writes");
         replace(&by_number, |out| out.write_all(b"two")).expect("writes");
         assert_eq!(fs::read(path("open")).expect("is there"), b"onetwo");
+    }
+
+    #[test]
+    fn a_folder_is_no_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for path in [folder.path(), &folder.path().join("..")] {
+            let failed = regular(path).expect_err("a folder");
+            let wanted = [io::ErrorKind::IsADirectory, io::ErrorKind::InvalidInput];
+            assert!(wanted.contains(&failed.kind()), "{failed}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn finds_its_way_as_the_system_does() {
+        use std::os::unix::fs::symlink;
+
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let real = folder.path().canonicalize().expect("is there");
+        let path = |name: &str| real.join(name);
+        fs::create_dir_all(path("a/b")).expect("makes them");
+        symlink("a/b", path("relative")).expect("links");
+        symlink(path("a"), path("absolute")).expect("links");
+        symlink("../relative/../file", path("a/up")).expect("links");
+        for (name, wanted) in [
+            ("a/./b/file", "a/b/file"),
+            ("relative/../file", "a/file"),
+            ("absolute/b/file", "a/b/file"),
+            ("absolute/up", "a/file"),
+        ] {
+            let found = regular(&path(name)).expect("a file could be there");
+            assert_eq!(found, Some(path(wanted)), "{name}");
+        }
+        let missing = regular(&path("missing/../file")).expect_err("no folder");
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+
+    /// A file that nobody else may read stays so.
+    #[cfg(unix)]
+    #[test]
+    fn who_may_read_does_not_change() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("report.json");
+        fs::write(&path, "before").expect("writes");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("owned");
+        replace(&path, |out| out.write_all(b"after")).expect("writes");
+        let mode = path.metadata().expect("is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    /// Only root can set the trap.
+    #[cfg(unix)]
+    #[test]
+    fn links_of_others_in_shared_folders_are_not_followed() {
+        use std::os::unix::fs::{PermissionsExt, lchown, symlink};
+
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("SKIPPED: not root");
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("own")).expect("makes it");
+        fs::write(path("own/file"), "as it was").expect("writes");
+        fs::create_dir(path("shared")).expect("makes it");
+        let shared = fs::Permissions::from_mode(0o1777);
+        fs::set_permissions(path("shared"), shared).expect("owned");
+        symlink(path("own/file"), path("shared/file")).expect("links");
+        symlink(path("own"), path("shared/folder")).expect("links");
+        let write = |name: &str| replace(&path(name), |out| out.write_all(b"changed"));
+        let names = ["shared/file", "shared/folder/file"];
+        for name in names {
+            write(name).expect("a link of its own");
+        }
+        fs::write(path("own/file"), "as it was").expect("writes");
+        for link in ["shared/file", "shared/folder"] {
+            lchown(path(link), Some(1), Some(1)).expect("root may");
+        }
+        for name in names {
+            let failed = write(name).expect_err("may be a trap");
+            assert_eq!(failed.kind(), io::ErrorKind::PermissionDenied, "{failed}");
+        }
+        assert_eq!(fs::read(path("own/file")).expect("there"), b"as it was");
+        // Nobody else can make links there.
+        let own = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(path("shared"), own).expect("owned");
+        write("shared/file").expect("no trap");
     }
 
     #[test]

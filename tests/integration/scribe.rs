@@ -300,6 +300,11 @@ fn what_can_not_be_written_is_said_at_once() {
     assert!(text.contains("No such file"), "{text}");
 
     let mut job = place.job();
+    job.packets.as_mut().expect("packets").path = place.folder.path().into();
+    let text = refused(&job);
+    assert!(text.contains("is a directory"), "{text}");
+
+    let mut job = place.job();
     job.user = Some("no such user".to_owned());
     let text = refused(&job);
     assert!(text.contains("no such user"), "{text}");

@@ -67,6 +67,15 @@ fn finds_out_first_what_can_not_be_written() {
     }
     let run = portolan(watch.iter().chain(&["--write", "lab.toml"]));
     refused(&run, &["would replace an input"]);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().display().to_string();
+    for (option, value) in [
+        ("--write", path.clone()),
+        ("--report", format!("json={path}")),
+    ] {
+        let run = portolan(watch.iter().copied().chain([option, value.as_str()]));
+        refused(&run, &["can't be written", "is a directory"]);
+    }
 }
 
 #[test]

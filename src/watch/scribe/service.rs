@@ -457,6 +457,6 @@ mod tests {
             kinds,
             [(Kind::Problem, 1), (Kind::Missing, 1), (Kind::Done, 0)]
         );
-        assert!(answers[1].2.contains("Is a directory"), "{answers:?}");
+        assert!(answers[1].2.contains("is a directory"), "{answers:?}");
     }
 }
