@@ -13,6 +13,11 @@ pub(super) const FILE_SETATTR: i64 = 469;
 /// Of aarch64, which `libc` names for other processors only.
 #[cfg(target_arch = "aarch64")]
 pub(super) const RENAMEAT: i64 = 38;
+/// Linux 3.17, on aarch64 5.0, where `libc` names it for the GNU C library only.
+#[cfg(target_arch = "x86_64")]
+pub(super) const KEXEC_FILE_LOAD: i64 = 320;
+#[cfg(target_arch = "aarch64")]
+pub(super) const KEXEC_FILE_LOAD: i64 = 294;
 
 /// From here on the numbers are marked as those of programs with 32-bit pointers (x32).
 #[cfg(target_arch = "x86_64")]
