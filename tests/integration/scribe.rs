@@ -280,6 +280,30 @@ fn what_does_not_move_is_given_up_by_name() {
 }
 
 #[test]
+fn runs_that_follow_each_other_keep_so_many_files_in_all() {
+    let place = Place::new();
+    let mut job = place.job();
+    job.targets.clear();
+    let file = job.packets.as_mut().expect("packets");
+    (file.rotate_bytes, file.keep) = (Some(100_000), Some(3));
+    for run in 0..3 {
+        let scribe = start(&job);
+        scribe.packets(&packets(run * 1000..(run + 1) * 1000));
+        assert_eq!(scribe.finish(&[]), whole());
+    }
+    let entries = fs::read_dir(place.folder.path()).expect("there");
+    let mut files: Vec<PathBuf> = entries.map(|it| it.expect("an entry").path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 3, "{files:?}");
+    let kept: Vec<i64> = files.iter().flat_map(|path| numbers(path)).collect();
+    let first = kept.first().copied().expect("some");
+    assert!(
+        first > 2000 - 1000 && kept.iter().copied().eq(first..3000),
+        "{first}"
+    );
+}
+
+#[test]
 fn left_alone_it_writes_what_it_was_given() {
     let place = Place::new();
     let scribe = start(&place.job());

@@ -4,6 +4,12 @@
 const MAX_BLOCK_BYTES: usize = (16 << 20) + 4096;
 /// Type, length, and the length again.
 const FRAMING: usize = 12;
+const SECTION_HEADER: u32 = 0x0A0D_0D0A;
+const BYTE_ORDER_MAGIC: u32 = 0x1A2B_3C4D;
+/// Where the options of a section header begin.
+const SECTION_OPTIONS: usize = 24;
+/// The option that names the program.
+const SHB_USERAPPL: u16 = 4;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const ENHANCED_PACKET: u32 = 6;
 
@@ -89,6 +95,23 @@ pub(super) fn blocks(bytes: &[u8]) -> impl Iterator<Item = Block> {
     })
 }
 
+/// The program that began a file as [`Blocks`](crate::capture::Blocks) does, without its version.
+pub(super) fn program(bytes: &[u8]) -> Option<&[u8]> {
+    let header = Block::first(bytes).ok()??;
+    if word(bytes, 0) != Some(SECTION_HEADER) || word(bytes, 8) != Some(BYTE_ORDER_MAGIC) {
+        return None;
+    }
+    let mut options = bytes.get(SECTION_OPTIONS..header.length - 4)?;
+    loop {
+        let ([a, b, c, d], rest) = options.split_first_chunk::<4>()?;
+        let length = usize::from(u16::from_le_bytes([*c, *d]));
+        if u16::from_le_bytes([*a, *b]) == SHB_USERAPPL {
+            return rest.get(..length)?.split(|byte| *byte == b' ').next();
+        }
+        options = rest.get(length.next_multiple_of(4)..)?;
+    }
+}
+
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     let bytes = bytes.get(at..)?.first_chunk::<4>()?;
     Some(u32::from_le_bytes(*bytes))
@@ -97,6 +120,7 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::{Blocks, Section};
     use crate::watch::scribe::testing::{header, packets};
 
     #[test]
@@ -137,5 +161,28 @@ mod tests {
             assert_eq!(whole(&wrong), Err(half), "{at}");
         }
         assert_eq!(whole(&[0; 12]), Err(0));
+    }
+
+    #[test]
+    fn knows_which_program_began_a_file() {
+        let section = |hardware, application| {
+            let mut blocks = Blocks::new();
+            blocks.section(&Section {
+                hardware,
+                os: Some("a system"),
+                application,
+            });
+            blocks.into_bytes()
+        };
+        let begun = section(Some("odd"), Some("portolan 0.1.0"));
+        assert_eq!(program(&begun), Some(&b"portolan"[..]));
+        assert_eq!(program(&section(None, Some("other"))), Some(&b"other"[..]));
+        assert_eq!(program(&section(None, None)), None);
+        for length in 0..begun.len() {
+            assert_eq!(program(&begun[..length]), None);
+        }
+        let followed = [&begun[..], &packets(0, 0..1)].concat();
+        assert_eq!(program(&followed), Some(&b"portolan"[..]));
+        assert_eq!(program(&packets(0, 0..1)), None);
     }
 }

@@ -47,12 +47,13 @@ pub struct Job {
 /// A file of packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PacketFile {
-    /// Its place. What is there is overwritten.
+    /// Its place. What is there is overwritten, but where files follow each other.
     pub path: PathBuf,
     /// A file that would grow beyond so many bytes is followed by the next one, with a number in
-    /// its name: `lab.pcapng`, `lab_00001.pcapng` …
+    /// its name: `lab.pcapng`, `lab_00001.pcapng` … Those of earlier runs are gone on after.
     pub rotate_bytes: Option<u64>,
-    /// So many files are kept, the one that is being written among them; the oldest go.
+    /// So many files are kept, the one that is being written and those of earlier runs among them; the
+    /// oldest go.
     pub keep: Option<usize>,
     /// What every file begins with: a section header and the interfaces, as
     /// [`Blocks`](crate::capture::Blocks) writes them.

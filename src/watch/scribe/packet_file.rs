@@ -1,23 +1,30 @@
 //! The file of packets: whole blocks only, whatever the disk does; begun anew where it would grow
 //! beyond its size. Every file stands by itself: header, packets, what the interfaces counted.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
-use std::thread::JoinHandle;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use super::blocks::{Holds, blocks};
 use super::rotation::Rotation;
+use super::service::Place;
 use super::{InterfaceCounts, PacketFile};
 use crate::capture::{Blocks, InterfaceStatistics};
 use crate::net::Timestamp;
+
+/// Files that may be on their way to the disk besides the one that is written: what comes faster
+/// than the disk takes it waits.
+const MAX_CLOSING: usize = 4;
 
 /// Writes packets.
 #[derive(Debug)]
 pub(super) struct Packets {
     rotation: Rotation,
     rotate_bytes: Option<u64>,
-    header: Vec<u8>,
+    /// Bytes that every file begins with.
+    header_bytes: u64,
     file: File,
     /// A pipe or device can't be cut back, and nothing follows it.
     is_regular: bool,
@@ -36,15 +43,16 @@ pub(super) struct Packets {
     is_failing: bool,
     /// A block is cut off, or nobody reads any more: nothing follows.
     is_closed: bool,
-    /// Files that are still on their way to the disk.
-    closing: Vec<JoinHandle<io::Result<()>>>,
+    /// Files that are still on their way to the disk, the oldest first, and what went wrong first with
+    /// those that were.
+    closing: VecDeque<JoinHandle<io::Result<()>>>,
+    closed: io::Result<()>,
 }
 
 impl Packets {
-    /// Opens the file that is at `path` now, links followed, and writes the header.
-    pub(super) fn open(job: &PacketFile, path: &Path) -> io::Result<Self> {
-        let (rotation, mut file) = Rotation::open(path, job.keep)?;
-        file.write_all(&job.header)?;
+    /// Opens the file to begin with at a place, links followed, and writes the header.
+    pub(super) fn open(job: &PacketFile, place: &Place) -> io::Result<Self> {
+        let (rotation, file) = Rotation::open(job, place)?;
         let interfaces = blocks(&job.header)
             .filter(|block| block.holds == Holds::Interface)
             .count();
@@ -52,8 +60,9 @@ impl Packets {
         Ok(Self {
             rotation,
             rotate_bytes: job.rotate_bytes,
-            header: job.header.clone(),
-            is_regular: file.metadata()?.is_file(),
+            header_bytes: job.header.len() as u64,
+            // What was open already may be one, too, and hold what others wrote.
+            is_regular: place.is_regular,
             file,
             length: job.header.len() as u64,
             begin: Timestamp::now(),
@@ -64,7 +73,8 @@ impl Packets {
             failure: None,
             is_failing: false,
             is_closed: false,
-            closing: Vec::new(),
+            closing: VecDeque::new(),
+            closed: Ok(()),
         })
     }
 
@@ -117,19 +127,16 @@ impl Packets {
     /// Ends the file and waits until all is on the disk; what is missing.
     pub(super) fn finish(mut self) -> Option<String> {
         self.append_closing();
-        let mut synced = match self.is_regular {
+        let synced = match self.is_regular {
             true => self.file.sync_all(),
             false => Ok(()),
         };
-        for closing in self.closing.drain(..) {
-            let closed = closing.join();
-            synced = synced.and(closed.unwrap_or_else(|_| Err(io::ErrorKind::Other.into())));
-        }
+        self.wait_for_all_but(0);
         if self.lost > 0 {
             let why = self.failure.unwrap_or_default();
             return Some(format!("{} packets are missing: {why}", self.lost));
         }
-        if let Err(error) = synced {
+        if let Err(error) = self.closed.and(synced) {
             return Some(format!("packets may not have reached the disk: {error}"));
         }
         (self.is_regular && !self.rotation.is_there())
@@ -159,22 +166,45 @@ impl Packets {
 
     /// Begins the next file, and ends this one.
     fn rotate(&mut self) -> io::Result<()> {
-        let mut next = self.rotation.next()?;
-        if let Err(error) = next.write_all(&self.header) {
-            self.rotation.take_back();
-            return Err(error);
-        }
+        let next = self.rotation.next()?;
         self.append_closing();
         let done = std::mem::replace(&mut self.file, next);
-        // Packets don't wait for this one to reach the disk.
-        self.closing.retain(|closing| !closing.is_finished());
-        self.closing
-            .push(std::thread::spawn(move || done.sync_all()));
-        self.length = self.header.len() as u64;
+        self.close(done);
+        self.length = self.header_bytes;
         self.begin = Timestamp::now();
         self.delivered.fill(0);
         self.before.clone_from(&self.counts);
         Ok(())
+    }
+
+    /// Has a file put on the disk. Packets don't wait for that, unless it has too many to do.
+    fn close(&mut self, done: File) {
+        self.wait_for_all_but(MAX_CLOSING - 1);
+        let done = Arc::new(done);
+        let closing = Arc::clone(&done);
+        match thread::Builder::new().spawn(move || closing.sync_all()) {
+            Ok(closing) => self.closing.push_back(closing),
+            // No thread is left: it is done here.
+            Err(_) => self.note_closed(done.sync_all()),
+        }
+    }
+
+    /// Waits until all but so many of the closed files are on the disk.
+    fn wait_for_all_but(&mut self, most: usize) {
+        let is_finished = |closing: &JoinHandle<_>| closing.is_finished();
+        while self.closing.len() > most || self.closing.front().is_some_and(is_finished) {
+            let Some(closing) = self.closing.pop_front() else {
+                return;
+            };
+            let closed = closing.join();
+            self.note_closed(closed.unwrap_or_else(|_| Err(io::ErrorKind::Other.into())));
+        }
+    }
+
+    fn note_closed(&mut self, closed: io::Result<()>) {
+        if self.closed.is_ok() {
+            self.closed = closed;
+        }
     }
 
     /// Says what was counted. A file without that is complete: where there is no room for it,
@@ -256,7 +286,7 @@ pub(super) fn packets(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     use super::*;
     use crate::watch::scribe::testing::{self, header, read};
@@ -270,8 +300,15 @@ mod tests {
         }
     }
 
+    fn place(job: &PacketFile, is_regular: bool) -> Place {
+        Place {
+            path: job.path.clone(),
+            is_regular,
+        }
+    }
+
     fn open(job: &PacketFile) -> Packets {
-        Packets::open(job, &job.path).expect("opens")
+        Packets::open(job, &place(job, true)).expect("opens")
     }
 
     fn counts(received: u64, dropped: u64) -> [InterfaceCounts; 2] {
@@ -359,14 +396,29 @@ mod tests {
     #[test]
     fn a_full_disk_is_told_once_and_losses_are_counted() {
         let mut full = job("/dev/full".into(), None, None);
-        assert!(Packets::open(&full, &full.path).is_err());
+        let device = place(&full, false);
+        assert!(Packets::open(&full, &device).is_err());
         full.header.clear();
-        let mut file = open(&full);
+        let mut file = Packets::open(&full, &device).expect("opens");
         let told = file.write(&testing::packets(0, 0..3)).expect("tells");
         assert!(told.contains("No space left"), "{told}");
         assert_eq!(file.write(&testing::packets(0, 3..5)), None);
         let missing = file.finish().expect("five");
         assert!(missing.starts_with("5 packets are missing"), "{missing}");
         assert!(missing.contains("No space left"), "{missing}");
+    }
+
+    #[test]
+    fn what_was_open_before_is_added_to() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("all");
+        fs::write(&path, header(2)).expect("writes");
+        let job = job(path.clone(), None, None);
+        let mut file = Packets::open(&job, &place(&job, false)).expect("opens");
+        assert_eq!(file.write(&testing::packets(0, 0..3)), None);
+        fs::rename(&path, folder.path().join("elsewhere")).expect("renames");
+        assert_eq!(file.finish(), None, "its name does not matter");
+        let written = fs::read(folder.path().join("elsewhere")).expect("is there");
+        assert!(written.starts_with(&[header(2), header(2)].concat()));
     }
 }

@@ -1,11 +1,19 @@
-//! Names of rotated files, and which of them go.
+//! Files of packets that follow each other: their names, which of them go, and those that earlier
+//! runs left.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use nix::libc;
+use nix::unistd::geteuid;
+
+use super::PacketFile;
+use super::blocks::program;
+use super::service::Place;
 
 /// Digits of a number in a name, so that names sort as they follow; more where they don't do.
 const DIGITS: usize = 5;
@@ -13,13 +21,19 @@ const DIGITS: usize = 5;
 /// Names that are tried one after the other where files are in the way.
 const MAX_TRIES: u64 = 100_000;
 
-/// The files made so far, and how the next one is called.
+/// Bytes in which a file says what wrote it.
+const BEGINNING: u64 = 4096;
+
+/// The files that are there, and how the next one is called.
 #[derive(Debug)]
 pub(super) struct Rotation {
-    /// The first of them.
+    /// The one without a number.
     first: PathBuf,
     number: u64,
     keep: Option<usize>,
+    /// What every file begins with.
+    header: Vec<u8>,
+    /// The oldest first. Nothing of a pipe or device.
     made: VecDeque<Made>,
 }
 
@@ -39,6 +53,23 @@ impl Made {
         })
     }
 
+    /// The file of an earlier run: of the same user, and begun by the same program.
+    fn earlier(path: &Path, header: &[u8]) -> Option<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        let file = options.open(path).ok()?;
+        let found = file.metadata().ok()?;
+        if !found.is_file() || found.uid() != geteuid().as_raw() {
+            return None;
+        }
+        let mut beginning = Vec::new();
+        let mut input = (&file).take(BEGINNING);
+        input.read_to_end(&mut beginning).ok()?;
+        let is_same = program(&beginning)? == program(header)?;
+        is_same.then(|| Self::new(path, &file).ok())?
+    }
+
     fn is_there(&self) -> bool {
         fs::symlink_metadata(&self.path)
             .is_ok_and(|found| (found.dev(), found.ino()) == self.identity)
@@ -46,50 +77,97 @@ impl Made {
 }
 
 impl Rotation {
-    /// Opens the first file, which is emptied where it is there and is a regular one.
-    pub(super) fn open(first: &Path, keep: Option<usize>) -> io::Result<(Self, File)> {
-        let file = OpenOptions::new().append(true).create(true).open(first)?;
-        if file.metadata()?.is_file() {
-            file.set_len(0)?;
-        }
-        let rotation = Self {
-            first: first.to_owned(),
+    /// Opens the file to begin with, and begins it. Where files follow each other that is the one after
+    /// those of earlier runs, which stay, and are kept or go as those of this run. Else, and where there are
+    /// none, it is the one that was named: emptied where it is a regular one and there.
+    pub(super) fn open(job: &PacketFile, place: &Place) -> io::Result<(Self, File)> {
+        let first = &place.path;
+        let mut rotation = Self {
+            first: first.clone(),
             number: 0,
-            keep,
-            made: VecDeque::from([Made::new(first, &file)?]),
+            keep: job.keep,
+            header: job.header.clone(),
+            made: VecDeque::new(),
         };
+        let mut options = OpenOptions::new();
+        options.append(true);
+        if !place.is_regular {
+            let mut file = options.open(first)?;
+            file.write_all(&job.header)?;
+            return Ok((rotation, file));
+        }
+        if job.rotate_bytes.is_some() {
+            rotation.find_earlier();
+            if !rotation.made.is_empty() {
+                let file = rotation.next()?;
+                return Ok((rotation, file));
+            }
+        }
+        // Links were followed before.
+        options.create(true).custom_flags(libc::O_NOFOLLOW);
+        let mut file = options.open(first)?;
+        file.set_len(0)?;
+        file.write_all(&job.header)?;
+        rotation.made.push_back(Made::new(first, &file)?);
         Ok((rotation, file))
     }
 
-    /// Opens the next file under a name that nobody uses. The oldest go first, so that there are
-    /// never more than were asked for.
+    /// Takes up the files of earlier runs, and their last number. Where the folder can't be listed
+    /// there are none.
+    fn find_earlier(&mut self) {
+        let entries = self.first.parent().map(fs::read_dir);
+        let Some(Ok(entries)) = entries else { return };
+        let found = entries.flatten().filter_map(|entry| {
+            let number = number(&self.first, &entry.file_name())?;
+            Some((number, Made::earlier(&entry.path(), &self.header)?))
+        });
+        let mut found: Vec<(u64, Made)> = found.collect();
+        found.sort_unstable_by_key(|(number, _)| *number);
+        self.number = found.last().map_or(0, |(number, _)| *number);
+        self.made.extend(found.into_iter().map(|(_, made)| made));
+    }
+
+    /// Begins the next file under a name that nobody uses. The oldest go first, so that there are
+    /// never more than were asked for; but what is written now stays until there is another.
     pub(super) fn next(&mut self) -> io::Result<File> {
-        while self.keep.is_some_and(|keep| self.made.len() >= keep)
-            && let Some(oldest) = self.made.pop_front()
-        {
-            if oldest.is_there() {
-                fs::remove_file(&oldest.path)?;
-            }
-        }
+        self.remove_beyond(self.keep.map(|keep| keep.saturating_sub(1).max(1)))?;
         for number in self.number + 1..=self.number + MAX_TRIES {
             let path = numbered(&self.first, number);
-            let file = match OpenOptions::new().append(true).create_new(true).open(&path) {
+            let mut file = match OpenOptions::new().append(true).create_new(true).open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 opened => opened?,
             };
+            let begun = file.write_all(&self.header);
+            if let Err(error) = begun.and_then(|()| self.add(&path, &file)) {
+                // Nothing is in it; where it stays, no harm is done.
+                let _ = fs::remove_file(&path);
+                return Err(error);
+            }
             self.number = number;
-            self.made.push_back(Made::new(&path, &file)?);
             return Ok(file);
         }
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// Takes the file that was opened last away again.
-    pub(super) fn take_back(&mut self) {
-        if let Some(last) = self.made.pop_back() {
-            // Nothing is in it; where it stays, no harm is done.
-            let _ = fs::remove_file(last.path);
+    fn add(&mut self, path: &Path, file: &File) -> io::Result<()> {
+        self.made.push_back(Made::new(path, file)?);
+        let removed = self.remove_beyond(self.keep);
+        if removed.is_err() {
+            self.made.pop_back();
         }
+        removed
+    }
+
+    fn remove_beyond(&mut self, most: Option<usize>) -> io::Result<()> {
+        while most.is_some_and(|most| self.made.len() > most)
+            && let Some(oldest) = self.made.front()
+        {
+            if oldest.is_there() {
+                fs::remove_file(&oldest.path)?;
+            }
+            self.made.pop_front();
+        }
+        Ok(())
     }
 
     /// Whether the file opened last still stands under its name.
@@ -109,9 +187,25 @@ fn numbered(first: &Path, number: u64) -> PathBuf {
     first.with_file_name(name)
 }
 
+/// The number that a name holds, 0 for the first; `None` where [`numbered`] gives no such name.
+fn number(first: &Path, name: &OsStr) -> Option<u64> {
+    if first.file_name() == Some(name) {
+        return Some(0);
+    }
+    let stem = first.file_stem()?.as_encoded_bytes();
+    let rest = name
+        .as_encoded_bytes()
+        .strip_prefix(stem)?
+        .strip_prefix(b"_")?;
+    let digits = rest.split(|byte| !byte.is_ascii_digit()).next()?;
+    let number = u64::from(str::from_utf8(digits).ok()?.parse::<u32>().ok()?);
+    (numbered(first, number).file_name() == Some(name)).then_some(number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::{Blocks, Section};
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).expect("a folder");
@@ -121,6 +215,30 @@ mod tests {
             .collect();
         names.sort();
         names
+    }
+
+    fn header(application: &str) -> Vec<u8> {
+        let mut blocks = Blocks::new();
+        blocks.section(&Section {
+            application: Some(application),
+            ..Section::default()
+        });
+        blocks.into_bytes()
+    }
+
+    /// Begins to write files that follow each other.
+    fn begin(path: &Path, keep: Option<usize>) -> (Rotation, File) {
+        let job = PacketFile {
+            path: path.to_owned(),
+            rotate_bytes: Some(1000),
+            keep,
+            header: header("portolan 2.0"),
+        };
+        let place = Place {
+            path: path.to_owned(),
+            is_regular: true,
+        };
+        Rotation::open(&job, &place).expect("opens")
     }
 
     #[test]
@@ -133,13 +251,40 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_read_from_names_of_this_pattern_only() {
+        let first = Path::new("/a/lab.b.pcapng");
+        let read = |name: &str| number(first, OsStr::new(name));
+        assert_eq!(read("lab.b.pcapng"), Some(0));
+        for number in [1, 99_999, 123_456] {
+            let name = numbered(first, number);
+            let name = name.file_name().and_then(OsStr::to_str).expect("text");
+            assert_eq!(read(name), Some(number));
+        }
+        for other in [
+            "lab.b_1.pcapng",
+            "lab.b_000001.pcapng",
+            "lab.b_00001.pcapng.gz",
+            "lab.b_00001-old.pcapng",
+            "lab.b_+0001.pcapng",
+            "lab.b_99999999999.pcapng",
+            "lab.b_.pcapng",
+            "lab_00001.pcapng",
+            "my-lab.b_00001.pcapng",
+            ".lab.b_00001.pcapng",
+        ] {
+            assert_eq!(read(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn passes_over_the_files_of_others() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = |name: &str| folder.path().join(name);
         fs::write(path("lab.pcapng"), "before").expect("writes");
         fs::write(path("lab_00002.pcapng"), "not ours").expect("writes");
-        let (mut rotation, first) = Rotation::open(&path("lab.pcapng"), Some(2)).expect("opens");
-        assert_eq!(first.metadata().expect("is open").len(), 0);
+        let (mut rotation, first) = begin(&path("lab.pcapng"), Some(2));
+        let begun = header("portolan 2.0").len() as u64;
+        assert_eq!(first.metadata().expect("is open").len(), begun);
         for _ in 0..3 {
             rotation.next().expect("opens");
         }
@@ -154,15 +299,64 @@ mod tests {
         fs::rename(path("new"), path("lab_00003.pcapng")).expect("renames");
         rotation.next().expect("opens");
         assert!(path("lab_00003.pcapng").exists());
-        rotation.take_back();
-        assert!(!path("lab_00005.pcapng").exists());
+    }
+
+    #[test]
+    fn goes_on_after_what_earlier_runs_left() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = |name: &str| folder.path().join(name);
+        // Another program's, one that was begun by hand, no capture, no regular file.
+        fs::write(path("lab_00003.pcapng"), header("dumpcap 4.4")).expect("writes");
+        fs::write(path("lab_00009-old.pcapng"), header("portolan 1.0")).expect("writes");
+        fs::write(path("lab_00005.pcapng"), "").expect("writes");
+        fs::write(path("elsewhere"), header("portolan 1.0")).expect("writes");
+        std::os::unix::fs::symlink("elsewhere", path("lab_00006.pcapng")).expect("links");
+        let others = names(folder.path());
+        for name in ["lab.pcapng", "lab_00001.pcapng", "lab_00002.pcapng"] {
+            fs::write(path(name), header("portolan 1.0")).expect("writes");
+        }
+        let ours = |folder: &Path| {
+            let mut names = names(folder);
+            names.retain(|name| !others.contains(name));
+            names
+        };
+        let (mut rotation, _file) = begin(&path("lab.pcapng"), None);
+        let all = [
+            "lab.pcapng",
+            "lab_00001.pcapng",
+            "lab_00002.pcapng",
+            "lab_00004.pcapng",
+        ];
+        assert_eq!(ours(folder.path()), all);
+        rotation.next().expect("opens");
+        let (mut rotation, _file) = begin(&path("lab.pcapng"), Some(3));
+        let kept = ["lab_00004.pcapng", "lab_00007.pcapng", "lab_00008.pcapng"];
+        assert_eq!(ours(folder.path()), kept);
+        rotation.next().expect("opens");
+        let kept = ["lab_00007.pcapng", "lab_00008.pcapng", "lab_00009.pcapng"];
+        assert_eq!(ours(folder.path()), kept);
+    }
+
+    #[test]
+    fn what_is_written_stays_until_there_is_another() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("captures/lab");
+        let moved = folder.path().join("moved");
+        fs::create_dir(folder.path().join("captures")).expect("makes it");
+        let (mut rotation, _file) = begin(&path, Some(1));
+        rotation.next().expect("opens");
+        assert_eq!(names(&folder.path().join("captures")), ["lab_00001"]);
+        fs::rename(folder.path().join("captures"), &moved).expect("moves");
+        rotation.next().expect_err("no folder");
+        assert_eq!(names(&moved), ["lab_00001"]);
+        assert!(!rotation.is_there());
     }
 
     #[test]
     fn notes_that_a_file_is_gone() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("lab.pcapng");
-        let (rotation, _file) = Rotation::open(&path, None).expect("opens");
+        let (rotation, _file) = begin(&path, None);
         assert!(rotation.is_there());
         fs::remove_file(&path).expect("removes");
         assert!(!rotation.is_there());

@@ -97,11 +97,12 @@ impl Service {
         let mut queue = None;
         let pieces = Arc::new(AtomicU64::new(0));
         if let (Some(job), Some(place)) = (&job.packets, packets) {
+            let is_regular = place.is_regular;
             let open = move |job: &PacketFile| {
-                Packets::open(job, &place.path)
+                Packets::open(job, &place)
                     .map_err(|error| format!("packets can't be written: {error}"))
             };
-            let packets: Opening = if place.is_regular {
+            let packets: Opening = if is_regular {
                 let opened = open(job);
                 let opened = opened.map_err(|text| format!("{}: {text}", job.path.display()))?;
                 Box::new(move || Ok(opened))
@@ -109,7 +110,7 @@ impl Service {
                 let job = job.clone();
                 Box::new(move || open(&job))
             };
-            busy.push((PACKET_FILE, place.is_regular));
+            busy.push((PACKET_FILE, is_regular));
             let waiting = Arc::new(Queue::default());
             queue = Some(Arc::clone(&waiting));
             let (answers, sender) = (Arc::clone(&answers), sender.clone());
