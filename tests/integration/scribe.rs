@@ -279,6 +279,61 @@ fn what_does_not_move_is_given_up_by_name() {
     assert_eq!(place.report(), "whole");
 }
 
+/// More waits than it holds: it reads no further, and must find out by itself that it is alone.
+#[test]
+fn left_alone_with_a_pipe_that_nobody_reads_it_ends() {
+    let place = Place::new();
+    let mut job = place.job();
+    let made = Command::new("mkfifo").arg(place.path("fifo")).status();
+    assert!(made.expect("mkfifo runs").success());
+    job.packets.as_mut().expect("packets").path = place.path("fifo");
+    let scribe = start(&job);
+    scribe.hurry();
+    let piece = packets(0..20_000);
+    assert!(piece.len() > 8 << 20);
+    for _ in 0..5 {
+        scribe.packets(&piece);
+    }
+    let number = scribe.id();
+    drop(scribe);
+    wait_until("it ends", || {
+        let status = fs::read_to_string(format!("/proc/{number}/stat"));
+        // Nobody asks how it ended: a zombie of this process.
+        status.is_ok_and(|status| status.contains(") Z "))
+    });
+}
+
+/// Whoever reads the standard output of the process that watches does not wait for this one.
+#[test]
+fn it_holds_standard_output_only_to_write_there() {
+    let place = Place::new();
+    let (program, fifo) = (place.path("into-fifo"), place.path("fifo"));
+    let made = Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.expect("mkfifo runs").success());
+    let script = format!(
+        "#!/bin/sh\nexec '{PROGRAM}' \"$@\" > '{}'\n",
+        fifo.display()
+    );
+    fs::write(&program, script).expect("writes");
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("owned");
+    let read = || {
+        let fifo = fifo.clone();
+        thread::spawn(move || fs::read_to_string(fifo).expect("text"))
+    };
+    let reader = read();
+    let scribe = Scribe::start_program(&program, &place.job()).expect("starts");
+    wait_until("it has let go", || reader.is_finished());
+    assert_eq!(scribe.finish(&[]), whole());
+
+    let mut job = place.job();
+    job.targets.push("/dev/stdout".into());
+    let reader = read();
+    let scribe = Scribe::start_program(&program, &job).expect("starts");
+    scribe.replace(1, b"report");
+    assert_eq!(scribe.finish(&[]), whole());
+    assert_eq!(reader.join().expect("no panic"), "report");
+}
+
 #[test]
 fn runs_that_follow_each_other_keep_so_many_files_in_all() {
     let place = Place::new();

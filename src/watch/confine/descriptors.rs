@@ -38,3 +38,11 @@ pub fn leave_standard_input() {
         let _ = unistd::dup2_stdin(&null);
     }
 }
+
+/// Puts standard output on the null device, where there is one: for a process that writes nothing to
+/// it, and that whoever reads it should not wait for.
+pub fn leave_standard_output() {
+    if let Ok(null) = File::options().write(true).open("/dev/null") {
+        let _ = unistd::dup2_stdout(&null);
+    }
+}

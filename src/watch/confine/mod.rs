@@ -36,7 +36,7 @@ use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
-pub use descriptors::{close_inherited, leave_standard_input};
+pub use descriptors::{close_inherited, leave_standard_input, leave_standard_output};
 pub use error::ConfineError;
 pub use rights::advice;
 pub use user::User;

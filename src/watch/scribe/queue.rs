@@ -1,7 +1,8 @@
 //! Packets on their way to the disk: what came while the disk was busy goes to it in large pieces.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::InterfaceCounts;
 use super::client::lock;
@@ -11,6 +12,9 @@ const MAX_WAITING: usize = 32 << 20;
 /// Bytes of a piece, or a little more: a slow disk takes one in a second or so, and there is room
 /// for the next.
 const PIECE: usize = 1 << 20;
+
+/// How often it is asked whether to wait on.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Blocks that wait to be written.
 #[derive(Debug, Default)]
@@ -41,15 +45,24 @@ pub(super) struct Batch {
 }
 
 impl Queue {
-    /// Adds whole blocks; waits while there is no room.
-    pub(super) fn push(&self, blocks: &[u8]) {
+    /// Adds whole blocks; waits while there is no room, and not in vain. `false` where it was.
+    pub(super) fn push(&self, blocks: &[u8], mut is_in_vain: impl FnMut() -> bool) -> bool {
         let full =
             |waiting: &mut Waiting| waiting.bytes > 0 && waiting.bytes + blocks.len() > MAX_WAITING;
-        let waiting = lock(&self.waiting);
-        let mut waiting = match self.changed.wait_while(waiting, full) {
-            Ok(waiting) => waiting,
-            Err(poisoned) => poisoned.into_inner(),
-        };
+        let mut waiting = lock(&self.waiting);
+        loop {
+            let waited = self.changed.wait_timeout_while(waiting, LOOK, full);
+            let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            if !timeout.timed_out() {
+                waiting = guard;
+                break;
+            }
+            drop(guard);
+            if is_in_vain() {
+                return false;
+            }
+            waiting = lock(&self.waiting);
+        }
         waiting.bytes += blocks.len();
         match waiting.pieces.back_mut() {
             Some(last) if last.len() < PIECE => last.extend_from_slice(blocks),
@@ -60,6 +73,7 @@ impl Queue {
             }
         }
         self.changed.notify_all();
+        true
     }
 
     /// Says what interfaces counted.
@@ -105,8 +119,8 @@ mod tests {
     #[test]
     fn gives_what_waits_in_one_piece_and_then_the_end() {
         let queue = Queue::default();
-        queue.push(b"one");
-        queue.push(b"two");
+        assert!(queue.push(b"one", || true));
+        assert!(queue.push(b"two", || true));
         queue.count(vec![InterfaceCounts::default()]);
         queue.end();
         let batch = queue.take(Vec::new()).expect("waits");
@@ -122,7 +136,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for _ in 0..4 {
-                    queue.push(&half);
+                    assert!(queue.push(&half, || false));
                 }
                 queue.end();
             });
@@ -133,5 +147,22 @@ mod tests {
             }
             assert_eq!(taken, 4 * half.len());
         });
+    }
+
+    #[test]
+    fn whoever_sends_does_not_wait_in_vain() {
+        let queue = Queue::default();
+        let half = vec![7; MAX_WAITING / 2 + 1];
+        assert!(queue.push(&half, || false));
+        let mut asked = 0;
+        let is_taken = queue.push(&half, || {
+            asked += 1;
+            asked == 3
+        });
+        assert!(!is_taken);
+        assert_eq!(asked, 3);
+        // What waited is there.
+        let batch = queue.take(Vec::new()).expect("waits");
+        assert_eq!(batch.blocks.len(), half.len());
     }
 }

@@ -1,9 +1,10 @@
 //! The scribe's start: nothing is left of what it inherited, signals don't end it, it knows its
 //! job, and is locked in.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -83,6 +84,11 @@ fn begin(job: &Job, out: File) -> Result<Service, String> {
             Some(found)
         }
     };
+    let mut places = targets.iter().chain(&packets);
+    if !places.any(|place| !place.is_regular && is_standard_output(&place.path)) {
+        // Who reads that would wait for this process, too.
+        confine::leave_standard_output();
+    }
     let rotates = job
         .packets
         .as_ref()
@@ -103,6 +109,18 @@ fn begin(job: &Job, out: File) -> Result<Service, String> {
     })
     .map_err(|error| error.to_string())?;
     Service::start(job, targets, packets, out)
+}
+
+/// Whether a path leads to what standard output is.
+fn is_standard_output(path: &Path) -> bool {
+    let out = io::stdout().as_fd().try_clone_to_owned();
+    let out = out.and_then(|out| File::from(out).metadata());
+    let identity = |found: Metadata| (found.dev(), found.ino());
+    match (path.metadata(), out) {
+        (Ok(there), Ok(out)) => identity(there) == identity(out),
+        // Rather kept than missed.
+        _ => true,
+    }
 }
 
 /// What must be left open to write there: files are made beside a regular one.

@@ -191,8 +191,10 @@ impl Service {
     }
 
     /// Takes packets as they come; whether the stream goes on after them. Where it does not,
-    /// those blocks count that are whole.
+    /// those blocks count that are whole. It does not, either, where nobody is left to send and no
+    /// pipe or device takes them.
     fn take_packets(&self, head: Head, queue: &Queue, input: &mut File) -> io::Result<bool> {
+        let is_regular = self.busy.contains(&(PACKET_FILE, true));
         let mut left = head.length;
         let mut bytes: Vec<u8> = Vec::new();
         while left > 0 {
@@ -210,7 +212,10 @@ impl Service {
                 Err(whole) => (whole, false),
             };
             if whole > 0 {
-                queue.push(&bytes[..whole]);
+                let mut alone = Alone::default();
+                if !queue.push(&bytes[..whole], || !is_regular && alone.for_long(input)) {
+                    return Ok(false);
+                }
                 bytes.drain(..whole);
             }
             if !is_good {
@@ -226,7 +231,7 @@ impl Service {
     /// Waits for all that write, and says what became of each. Where nobody waits for the answer,
     /// pipes and devices are given up after a while: regular files never.
     fn wait(&mut self, input: &File) {
-        let mut alone_since = None;
+        let mut alone = Alone::default();
         let mut moved = (self.pieces.load(Ordering::Relaxed), Instant::now());
         while !self.busy.is_empty() {
             match self.done.recv_timeout(LOOK) {
@@ -241,11 +246,10 @@ impl Service {
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
                     let is_any_regular = self.busy.iter().any(|(_, is_regular)| *is_regular);
-                    if is_hung_up(input) {
-                        let since = *alone_since.get_or_insert_with(Instant::now);
-                        if !is_any_regular && since.elapsed() >= PATIENCE {
-                            break;
-                        }
+                    if alone.for_long(input) && !is_any_regular {
+                        break;
+                    }
+                    if alone.since.is_some() {
                         continue;
                     }
                     let pieces = self.pieces.load(Ordering::Relaxed);
@@ -263,6 +267,20 @@ impl Service {
             let text = "was not written to its end";
             self.answers.say(Kind::Missing, number, text);
         }
+    }
+}
+
+/// Whether anybody waits for what is written.
+#[derive(Default)]
+struct Alone {
+    /// Since when nobody does.
+    since: Option<Instant>,
+}
+
+impl Alone {
+    /// Whether nobody has waited for long.
+    fn for_long(&mut self, input: &File) -> bool {
+        is_hung_up(input) && self.since.get_or_insert_with(Instant::now).elapsed() >= PATIENCE
     }
 }
 
