@@ -50,6 +50,20 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Least size of files that follow each other.
+const LEAST_FILE: u64 = 64 << 10;
+
+/// A size at which one file is followed by the next: where others count in megabytes, this is not
+/// taken for bytes.
+pub(super) fn file_size(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        ..LEAST_FILE => {
+            Err("write at least 64K, as 100M or 1G; a plain number is bytes".to_owned())
+        }
+        bytes => Ok(bytes),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +122,16 @@ mod tests {
             "99999999999T",
         ] {
             assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn files_are_not_tiny() {
+        assert_eq!(file_size("64K"), Ok(65_536));
+        assert_eq!(file_size("1G"), Ok(1 << 30));
+        for tiny in ["100", "1K", "65535"] {
+            let told = file_size(tiny).expect_err("too small");
+            assert!(told.contains("at least 64K"), "{told}");
         }
     }
 }

@@ -36,6 +36,7 @@ fn says_how_times_and_sizes_are_written() {
         ("--packets", "0", "0 is not in"),
         ("--max-flows", "0", "at least 1"),
         ("--snaplen", "10", "10 is not in"),
+        ("--rotate", "100", "at least 64K"),
     ] {
         let run = portolan(["watch", "--site", "lab.toml", "-i", "lo", option, value]);
         refused(&run, &[option, wanted]);
@@ -100,8 +101,8 @@ fn no_two_files_are_one() {
             .chain(["--report", &json, "--report", &text]),
     );
     refused(&run, &["two files would be written there"]);
-    refused(
-        &portolan(watch.iter().copied().chain(["--write", "-"])),
-        &["--write /dev/stdout"],
-    );
+    for option in ["--write", "--metrics"] {
+        let run = portolan(watch.iter().copied().chain([option, "-"]));
+        refused(&run, &[&format!("{option} /dev/stdout")]);
+    }
 }

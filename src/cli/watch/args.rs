@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cli::args::{SiteArgs, max_flows};
 use crate::cli::judged::JudgeArgs;
-use crate::cli::quantity::{period, size};
+use crate::cli::quantity::{file_size, period};
 
 /// Audit live: watch interfaces, tick off what is required as it appears, and report
 ///
@@ -112,10 +112,11 @@ pub struct FileArgs {
     /// Keep the packets in this file, as pcapng
     #[arg(long, value_name = "FILE")]
     pub write: Option<PathBuf>,
-    /// Begin another file, numbered, when one has reached this size: 100M, 1G
-    #[arg(long, value_name = "SIZE", value_parser = size, requires = "write")]
+    /// Begin another file, numbered, when one has reached this size: 100M, 1G; files of earlier runs
+    /// stay, and it goes on after them
+    #[arg(long, value_name = "SIZE", value_parser = file_size, requires = "write")]
     pub rotate: Option<u64>,
-    /// Keep only the last so many files
+    /// Keep only the last so many files, those of earlier runs among them
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "rotate")]
     pub keep: Option<u32>,
     /// Keep a file for Prometheus' textfile collector up to date

@@ -112,11 +112,16 @@ fn check(args: &Args) -> Result<(), Failure> {
             target::check(path, what, &inputs)?;
         }
     }
-    if args.files.write.as_deref() == Some(Path::new("-")) {
-        return Err(Failure::with_help(
-            "--write takes a file",
-            "write --write /dev/stdout, with --quiet, to keep the packets there",
-        ));
+    for (path, option) in [
+        (&args.files.write, "--write"),
+        (&args.files.metrics, "--metrics"),
+    ] {
+        if path.as_deref() == Some(Path::new("-")) {
+            return Err(Failure::with_help(
+                format!("{option} takes a file"),
+                format!("write {option} /dev/stdout, with --quiet, to have it there"),
+            ));
+        }
     }
     let reports = args.judge.files().iter().map(|report| &report.path);
     let others = files.into_iter().filter_map(|(path, _)| path.as_ref());
