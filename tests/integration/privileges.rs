@@ -303,6 +303,38 @@ fn a_capability_of_the_file_suffices() {
     report(&place.path("out/now.json"));
 }
 
+/// What the unit in `contrib` gives the program, but for what [`Place::watch`] does; its folders are
+/// `out` here.
+fn arguments_of_the_unit(out: &str) -> Vec<String> {
+    let unit = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/contrib/portolan-watch@.service"
+    );
+    let unit = fs::read_to_string(unit).expect("the unit");
+    let line = |beginning: &str| unit.lines().find_map(|line| line.strip_prefix(beginning));
+    let mut command = line("ExecStart=/usr/local/bin/portolan watch ")
+        .expect("a command")
+        .to_owned();
+    // Every folder is one that the service gets, for this interface alone.
+    for (option, root) in [("StateDirectory", "/var/lib"), ("RuntimeDirectory", "/run")] {
+        let folder = line(&format!("{option}=")).expect("a folder");
+        assert!(folder.ends_with("/%I"), "{option}");
+        command = command.replace(&format!("{root}/{folder}/"), &format!("{out}/"));
+    }
+    let words: Vec<&str> = command.split(' ').collect();
+    let mut arguments = Vec::new();
+    for option in words.chunks(2) {
+        if !["--site", "--interface", "--format"].contains(&option[0]) {
+            arguments.extend(option.iter().map(|word| (*word).to_owned()));
+        }
+    }
+    assert!(
+        !arguments.iter().any(|word| word.contains("%I")),
+        "{arguments:?}"
+    );
+    arguments
+}
+
 /// As the unit in `contrib` starts it.
 #[test]
 fn a_service_needs_no_root() {
@@ -323,11 +355,13 @@ fn a_service_needs_no_root() {
         "--bounding-set=-all,+net_raw",
         "--no-new-privs",
     ];
-    let metrics = place.text("out/lo.prom");
-    let watch = place.start(&service, &["--metrics", &metrics]);
+    let arguments = arguments_of_the_unit(&place.text("out"));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let watch = place.start(&service, &arguments);
     watch.has_no_rights(&[ORDINARY, ORDINARY], false);
     watch.end(&place);
-    let metrics = fs::read_to_string(metrics).expect("metrics");
+    report(&place.path("out/report.json"));
+    let metrics = fs::read_to_string(place.path("out/watch.prom")).expect("metrics");
     assert!(metrics.contains("portolan"), "{metrics}");
 }
 
