@@ -235,6 +235,21 @@ fn many_machines_and_rules() {
 }
 
 #[test]
+fn a_terminal_that_takes_nothing_holds_nobody_up() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let audit = of(boot(Some("52:54:00:12:34:56"), STALLED));
+    let mut checklist = Checklist::on(writer, false);
+    let teller = Teller::default();
+    // Far more than a pipe holds, and whoever draws comes to the end of it all the same.
+    for second in 0..10_000 {
+        checklist.draw(&audit, &moment(second), &teller, "");
+    }
+    checklist.clear();
+    drop(checklist);
+    drop(reader);
+}
+
+#[test]
 fn in_colour_it_says_the_same() {
     let audit = of(boot(Some("52:54:00:12:34:56"), STALLED));
     let coloured = Canvas {
