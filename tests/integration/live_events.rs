@@ -141,6 +141,11 @@ fn transfers_agree(events: &[Event], audit: &Audit, name: &str) {
                 );
                 ended.entry(key).or_default().push(transfer.outcome);
             }
+            EventKind::TransferResumed(transfer) => {
+                let key = key(&transfer.client, &transfer.file);
+                let ends = ended.get_mut(&key).expect("it was told to have ended");
+                ends.push(transfer.outcome);
+            }
             _ => {}
         }
     }
