@@ -66,7 +66,7 @@ pub struct Evidence {
     pub pxe: Vec<Boot>,
     /// Bounds that were hit.
     pub limits: Vec<EvidenceLimit>,
-    tftp_pairs: HashMap<(Endpoint, Endpoint), usize>,
+    tftp_pairs: HashMap<(Endpoint, Endpoint), usize, foldhash::fast::RandomState>,
     rpc_ports: HashMap<(IpAddr, u16, Protocol), usize>,
 }
 

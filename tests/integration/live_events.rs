@@ -67,17 +67,25 @@ fn checked(site: &LoadedSite, records: &[Record], name: &str) -> (Vec<Event>, Au
 /// The last word on every requirement is how the audit has it.
 fn steps_agree(events: &[Event], audit: &Audit, name: &str) {
     type Key<'a> = (&'a str, Option<&'a str>);
-    let mut last: BTreeMap<Key<'_>, (&str, &str, Option<&str>)> = BTreeMap::new();
+    type Word<'a> = (&'a str, &'a str, Option<&'a str>, &'a str);
+    let mut last: BTreeMap<Key<'_>, Word<'_>> = BTreeMap::new();
     for event in events {
         let (step, host, word) = match &event.kind {
             EventKind::StepSatisfied(step)
             | EventKind::StepFailed(step)
             | EventKind::StepMissing(step)
             | EventKind::StepReopened(step) => {
-                let word = (event.kind.code(), step.state.code(), step.cause);
+                let word = (
+                    event.kind.code(),
+                    step.state.code(),
+                    step.cause,
+                    step.explanation.as_str(),
+                );
                 (&step.id, &step.host, word)
             }
-            EventKind::StepWithdrawn(step) => (&step.id, &step.host, (event.kind.code(), "", None)),
+            EventKind::StepWithdrawn(step) => {
+                (&step.id, &step.host, (event.kind.code(), "", None, ""))
+            }
             _ => continue,
         };
         let before = last.insert((step, host.as_deref()), word);
@@ -98,7 +106,12 @@ fn steps_agree(events: &[Event], audit: &Audit, name: &str) {
             }
         };
         let cause = requirement.cause.map(|cause| cause.code());
-        let expected = (event, requirement.state.code(), cause);
+        let explanation = match event {
+            // What is seen is told once, in the words of that time.
+            "step-satisfied" => word.map_or("", |(.., explanation)| explanation),
+            _ => &requirement.explanation,
+        };
+        let expected = (event, requirement.state.code(), cause, explanation);
         assert_eq!(word, Some(expected), "{name} {}", requirement.id);
     }
     for (step, (code, ..)) in last {
@@ -127,6 +140,11 @@ fn transfers_agree(events: &[Event], audit: &Audit, name: &str) {
                     "{name}: {key} ended before it began"
                 );
                 ended.entry(key).or_default().push(transfer.outcome);
+            }
+            EventKind::TransferResumed(transfer) => {
+                let key = key(&transfer.client, &transfer.file);
+                let ends = ended.get_mut(&key).expect("it was told to have ended");
+                ends.push(transfer.outcome);
             }
             _ => {}
         }

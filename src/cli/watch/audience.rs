@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Args;
 use super::files::{self, Written};
-use super::stream::{Stream, is_reader_gone, is_writable};
+use super::stream::{Stream, is_reader_gone};
 use crate::cli::terminal::Terminal;
 use crate::net::Timestamp;
 use crate::verdict::Audit;
@@ -72,6 +72,12 @@ impl<'a> Listeners<'a> {
     }
 
     fn tell_problems(&mut self) {
+        // A terminal that takes nothing is told later.
+        if let Shows::Checklist(checklist) = &mut self.shows
+            && !checklist.is_free()
+        {
+            return;
+        }
         for problem in self.written.problems() {
             if let Shows::Checklist(checklist) = &mut self.shows {
                 checklist.clear();
@@ -120,9 +126,7 @@ impl Audience for Listeners<'_> {
                 let _ = out.write();
             }
             Shows::Checklist(checklist) => {
-                if is_writable(io::stderr()) {
-                    checklist.draw(look.audit, moment, look.teller, look.ends);
-                }
+                checklist.draw(look.audit, moment, look.teller, look.ends);
             }
         }
         let is_written = self.events.as_mut().is_none_or(|out| {

@@ -166,8 +166,8 @@ impl Found {
     pub(super) const LIMIT: (&'static str, usize) = ("tftp-transfers", MAX_TRANSFERS);
 
     /// Client and server port of every answer → its transfer; of several the first.
-    pub(super) fn pairs(&self) -> HashMap<(Endpoint, Endpoint), usize> {
-        let mut pairs = HashMap::new();
+    pub(super) fn pairs(&self) -> HashMap<(Endpoint, Endpoint), usize, RandomState> {
+        let mut pairs = HashMap::default();
         let transfers = self.transfers.iter().zip(&self.answers).enumerate();
         for (index, (transfer, answers)) in transfers {
             for server in answers {
@@ -203,7 +203,8 @@ impl<'a> Conversation<'a> {
 
 /// For each attempt, when the same client asked the same server for the same file next.
 fn tried_again(attempts: &[Attempt]) -> Vec<Option<Again>> {
-    let mut next: HashMap<(IpAddr, IpAddr, TransferOperation, &Text), Again> = HashMap::new();
+    type Asked<'a> = (IpAddr, IpAddr, TransferOperation, &'a Text);
+    let mut next: HashMap<Asked<'_>, Again, RandomState> = HashMap::default();
     let mut again: Vec<_> = attempts
         .iter()
         .rev()

@@ -9,7 +9,7 @@ use crate::evidence::{JoinedTransfer, RpcBasis, Transfer, TransferOperation};
 use crate::net::{Endpoint, Timestamp};
 use crate::payload::Text;
 use crate::report::escape;
-use crate::verdict::{Audit, RpcUse};
+use crate::verdict::RpcUse;
 
 /// A TFTP transfer.
 #[derive(Clone, Debug, Serialize)]
@@ -67,17 +67,6 @@ pub struct TftpError {
 }
 
 impl Tftp {
-    /// All transfers of an audit in time order.
-    pub(super) fn all(audit: &Audit) -> Vec<Self> {
-        let requested = audit.tftp.iter();
-        let requested = requested.map(|transfer| (transfer.first, Self::new(transfer)));
-        let joined = audit.tftp_joined.iter();
-        let joined = joined.map(|transfer| (transfer.first, Self::joined(transfer)));
-        let mut all: Vec<_> = requested.chain(joined).collect();
-        all.sort_by_key(|(first, _)| *first);
-        all.into_iter().map(|(_, transfer)| transfer).collect()
-    }
-
     /// A transfer.
     pub fn new(transfer: &Transfer) -> Self {
         Self {

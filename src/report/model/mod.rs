@@ -6,6 +6,7 @@ mod boot;
 mod evidence;
 mod finding;
 mod gaps;
+mod listed;
 mod requirement;
 mod summary;
 
@@ -21,6 +22,7 @@ pub use gaps::Gaps;
 pub use requirement::{Requirement, RuleUse};
 pub use summary::{Background, Capture, Limit, Loss, Site, Tool, Totals};
 
+use self::listed::Listed;
 use super::escape;
 use crate::net::{Position, Timestamp};
 use crate::observation::CaptureRecord;
@@ -65,11 +67,11 @@ pub struct Report {
     pub requirements: Vec<Requirement>,
     /// Rules with their use.
     pub rules: Vec<RuleUse>,
-    /// TFTP transfers.
+    /// TFTP transfers in time order, ten thousand at most.
     pub tftp: Vec<Tftp>,
     /// RPC endpoints.
     pub rpc: Vec<Rpc>,
-    /// Network boots.
+    /// Network boots in time order, ten thousand at most.
     pub pxe: Vec<Pxe>,
 }
 
@@ -77,6 +79,8 @@ impl Report {
     /// The report of an audit.
     pub fn new(audit: &Audit) -> Self {
         let places = Places::new(&audit.captures);
+        let listed = Listed::new(audit, &places);
+        let limits = audit.limits.iter().map(Limit::new);
         Self {
             schema: SCHEMA,
             tool: Tool::THIS,
@@ -86,7 +90,7 @@ impl Report {
             gaps: Gaps::between(&audit.captures),
             totals: Totals::new(&audit.totals),
             loss: Loss::new(audit.loss),
-            limits: audit.limits.iter().map(Limit::new).collect(),
+            limits: limits.chain(listed.limits).collect(),
             unexpected: audit
                 .unexpected
                 .iter()
@@ -110,17 +114,13 @@ impl Report {
                 .map(|requirement| Requirement::new(requirement, &places))
                 .collect(),
             rules: audit.rules.iter().map(RuleUse::new).collect(),
-            tftp: Tftp::all(audit),
+            tftp: listed.tftp,
             rpc: audit
                 .rpc
                 .iter()
                 .map(|learned| Rpc::new(learned, &places))
                 .collect(),
-            pxe: audit
-                .pxe
-                .iter()
-                .map(|boot| Pxe::new(boot, &places))
-                .collect(),
+            pxe: listed.pxe,
         }
     }
 }

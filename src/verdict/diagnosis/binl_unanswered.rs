@@ -2,7 +2,7 @@
 
 use super::machines::{frames, machines};
 use super::words::named;
-use super::{Case, DiagnosisKind};
+use super::{Case, DiagnosisKind, Find};
 use crate::evidence::{Boot, BootAnswer, BootAnswerKind, BootQuestion};
 use crate::verdict::{Audit, Judge};
 
@@ -11,7 +11,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     meaning: "a machine asked on UDP 4011 for its boot file, and no answer came (PXE-E55)",
     advice: "open UDP 4011 to the distribution point both ways, and look whether its PXE service \
              runs",
-    find,
+    find: Find::InAudit(find),
 };
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {

@@ -3,7 +3,7 @@
 use super::machines::{frames, machines};
 use super::programs::{Program, firmware, program};
 use super::words::{file_name, named};
-use super::{Case, DiagnosisKind};
+use super::{Case, DiagnosisKind, Find};
 use crate::evidence::{Boot, BootAnswer, BootAnswerKind, NamedIn, TransferOutcome};
 use crate::verdict::{Audit, Judge};
 
@@ -12,7 +12,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     meaning: "the boot file named is a program for other firmware: BIOS, UEFI or another processor",
     advice: "remove options 66 and 67 from the DHCP scope, or make them depend on the \
              architecture, and let the distribution point choose the file",
-    find,
+    find: Find::InAudit(find),
 };
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {

@@ -3,7 +3,7 @@
 use super::machines::{boot_server, frames, gives_address, is_boot_server, machines};
 use super::programs::is_windows;
 use super::words::{file_name, named};
-use super::{Case, DiagnosisKind};
+use super::{Case, DiagnosisKind, Find};
 use crate::evidence::{BootAnswer, NamedIn};
 use crate::verdict::{Audit, Judge};
 
@@ -12,7 +12,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     meaning: "a DHCP server that is no PXE server sends options 66 or 67 for a distribution point",
     advice: "remove both options, and name the distribution point as IP helper: Microsoft does not \
              support them in its place",
-    find,
+    find: Find::InAudit(find),
 };
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Case, DiagnosisKind};
+use super::{Case, DiagnosisKind, Find};
 use crate::evidence::{LearnedEndpoint, RpcBasis};
 use crate::net::{Position, Protocol};
 use crate::verdict::{Audit, FailingFlow, Finding, Judge};
@@ -13,7 +13,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     code: "dcom-through-nat",
     meaning: "an RPC server named another address than the one it answered from, and flows to it failed or had no rule",
     advice: "take the address translation out of the way (DCOM through NAT is not supported), or list both addresses under `[hosts]` if one machine has them",
-    find,
+    find: Find::InAudit(find),
 };
 
 /// Server, port, protocol.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::machines::{frames, gives_address, machines};
 use super::words::named;
-use super::{Case, DiagnosisKind};
+use super::{Case, DiagnosisKind, Find};
 use crate::evidence::{BootAnswer, BootAnswerKind, BootQuestion, BootQuestionKind};
 use crate::verdict::{Audit, Judge};
 
@@ -13,7 +13,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     meaning: "a DHCP server refused the address that a machine asked for",
     advice: "look for a second DHCP server first; then for leases and scopes that contradict each \
              other",
-    find,
+    find: Find::InAudit(find),
 };
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{Case, DiagnosisKind, FRAMES, listed, service};
+use super::{Case, DiagnosisKind, FRAMES, Find, listed, service};
 use crate::verdict::{Audit, FailingFlow, Judge, Refuser};
 
 pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     code: "firewall-reset",
     meaning: "something between two hosts, not the host itself, refused a documented flow",
     advice: "ask who runs the firewall or router nearest to the capture with that TTL to let the flow through",
-    find,
+    find: Find::InAudit(find),
 };
 
 fn find(_: &Judge<'_>, audit: &Audit) -> Vec<Case> {

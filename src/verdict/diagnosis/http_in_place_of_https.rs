@@ -1,13 +1,13 @@
 //! HTTPS fails or is never tried, and HTTP does its work.
 
-use super::{Case, DiagnosisKind};
+use super::{Case, DiagnosisKind, Find};
 use crate::verdict::{Audit, FailingFlow, Judge, RequirementState};
 
 pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     code: "http-in-place-of-https",
     meaning: "HTTPS was tried in vain or is required, and HTTP was answered",
     advice: "open the HTTPS port, check that the server listens there with a certificate its clients trust, and turn HTTP off where HTTPS is meant",
-    find,
+    find: Find::InAudit(find),
 };
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {

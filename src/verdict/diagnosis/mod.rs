@@ -30,6 +30,7 @@ mod watch;
 mod words;
 
 use self::found::{FRAMES, found_by, listed, service};
+use self::transfers::Path;
 pub(super) use self::watch::{Watch, Watched};
 pub(super) use self::words::file_name;
 use super::{Audit, AuditLimit, Diagnosis, Judge};
@@ -44,7 +45,15 @@ pub struct DiagnosisKind {
     /// What to do about it, in one line.
     pub advice: &'static str,
     /// Finds its cases.
-    find: fn(&Judge<'_>, &Audit) -> Vec<Case>,
+    find: Find,
+}
+
+/// Where the cases of a kind are found.
+enum Find {
+    /// In the audit.
+    InAudit(fn(&Judge<'_>, &Audit) -> Vec<Case>),
+    /// In what was read by TFTP, between two machines each.
+    InReads(fn(&Judge<'_>, &[Path<'_>]) -> Vec<Case>),
 }
 
 /// Every kind, in the order of the report: one file each.
@@ -86,8 +95,12 @@ struct Case {
 pub(super) fn diagnose(judge: &Judge<'_>, audit: &Audit) -> (Vec<Diagnosis>, Option<AuditLimit>) {
     let mut reached = 0;
     let mut diagnoses = Vec::new();
+    let paths = transfers::paths(judge, audit);
     for kind in KINDS {
-        let mut found = (kind.find)(judge, audit);
+        let mut found = match kind.find {
+            Find::InAudit(find) => find(judge, audit),
+            Find::InReads(find) => find(judge, &paths),
+        };
         reached += found.len().saturating_sub(MAX_CASES) as u64;
         found.truncate(MAX_CASES);
         diagnoses.extend(found.into_iter().map(|case| Diagnosis {

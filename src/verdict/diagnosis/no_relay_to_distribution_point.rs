@@ -2,7 +2,7 @@
 
 use super::machines::{Machine, frames, has_boot_servers, is_boot_server, is_signed, machines};
 use super::words::named;
-use super::{Case, DiagnosisKind};
+use super::{Case, DiagnosisKind, Find};
 use crate::evidence::{Boot, BootAnswer, BootAnswerKind, BootQuestionKind};
 use crate::net::Position;
 use crate::verdict::{Audit, Judge};
@@ -12,7 +12,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     meaning: "a machine was offered an address, and no server said where to boot from",
     advice: "name the distribution point as IP helper on the machine's network, and look whether \
              PXE is on and answers unknown computers",
-    find,
+    find: Find::InAudit(find),
 };
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {

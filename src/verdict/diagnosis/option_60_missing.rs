@@ -3,7 +3,7 @@
 use super::machines::{is_boot_server, machines};
 use super::no_relay_to_distribution_point::{offered_without_boot, places};
 use super::words::named;
-use super::{Case, DiagnosisKind};
+use super::{Case, DiagnosisKind, Find};
 use crate::verdict::{Audit, Judge};
 
 pub(super) const KIND: DiagnosisKind = DiagnosisKind {
@@ -11,7 +11,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     meaning: "DHCP and the distribution point share a host, and its offers likely lack option 60",
     advice: "set DHCP option 60 to PXEClient on that host (wdsutil /Set-Server /UseDhcpPorts:No \
              /DhcpOption60:Yes)",
-    find,
+    find: Find::InAudit(find),
 };
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {

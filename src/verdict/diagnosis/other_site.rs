@@ -1,6 +1,6 @@
 //! Clients that use a server of another site: their boundary, or their assignment, is wrong.
 
-use super::{Case, DiagnosisKind, found_by};
+use super::{Case, DiagnosisKind, Find, found_by};
 use crate::net::Protocol;
 use crate::verdict::{Audit, Judge};
 
@@ -15,7 +15,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     code: "other-site",
     meaning: "clients use a management point or software update point that the site file does not list",
     advice: "list the server if it is of this site; else check boundaries, boundary groups and the clients' assigned site",
-    find,
+    find: Find::InAudit(find),
 };
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {

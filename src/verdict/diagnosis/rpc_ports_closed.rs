@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Case, DiagnosisKind, listed};
+use super::{Case, DiagnosisKind, Find, listed};
 use crate::net::{Position, Protocol};
 use crate::verdict::{Audit, FailingFlow, Judge, RequirementCause};
 
@@ -13,7 +13,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     code: "rpc-ports-closed",
     meaning: "the endpoint mapper answered, but no flow to the RPC ports that it named succeeded",
     advice: "open the RPC dynamic range beside TCP 135 on every firewall between the two hosts, the server's own too",
-    find,
+    find: Find::InAudit(find),
 };
 
 /// What the endpoint mapper of a server named, and flows went to.

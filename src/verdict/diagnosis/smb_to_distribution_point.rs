@@ -1,7 +1,7 @@
 //! Clients that open SMB on a distribution point. One document lists that, for the installation of
 //! the client through software distribution; else clients get content by HTTP or HTTPS.
 
-use super::{Case, DiagnosisKind};
+use super::{Case, DiagnosisKind, Find};
 use crate::verdict::{Audit, Judge};
 
 /// Who requires this scenario installs clients so.
@@ -11,7 +11,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     code: "smb-to-distribution-point",
     meaning: "a client opened SMB on a distribution point, which is documented for one way to install the client only",
     advice: "look for packages that run from the share and for mapped drives; require that scenario if it is meant, else close 445 from clients",
-    find,
+    find: Find::InAudit(find),
 };
 
 fn find(judge: &Judge<'_>, _: &Audit) -> Vec<Case> {

@@ -1,10 +1,10 @@
 //! Blocks larger than the MTU travel in IP fragments, and some of those get lost.
 
-use super::transfers::{Alike, Path, block_size, paths};
+use super::transfers::{Alike, Path, block_size};
 use super::words::{file_name, named};
-use super::{Case, DiagnosisKind};
+use super::{Case, DiagnosisKind, Find};
 use crate::evidence::{Transfer, TransferOutcome};
-use crate::verdict::{Audit, Judge};
+use crate::verdict::Judge;
 
 /// Ethernet's MTU, and what stands before a block's payload: IPv4 or IPv6, UDP, TFTP.
 const MTU: u16 = 1500;
@@ -16,7 +16,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     code: "tftp-fragments-dropped",
     meaning: "a TFTP transfer stalled in blocks that need IP fragments, which are likely dropped",
     advice: "set RamDiskTFTPBlockSize to 1456 (the default is 4096), or let fragments through",
-    find,
+    find: Find::InReads(find),
 };
 
 /// Which fragments are missing.
@@ -30,9 +30,9 @@ enum Missing {
     BehindCapture,
 }
 
-fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
+fn find(judge: &Judge<'_>, paths: &[Path<'_>]) -> Vec<Case> {
     let mut alike = Alike::new();
-    for path in &paths(judge, audit) {
+    for path in paths {
         for read in &path.reads {
             if let Some(missing) = missing(judge, path, read) {
                 alike.add(missing, read);

@@ -4,11 +4,11 @@
 use std::net::IpAddr;
 
 use super::refusal::{Refused, refused, said};
-use super::transfers::{Alike, paths};
+use super::transfers::{Alike, Path};
 use super::words::{file_name, named};
-use super::{Case, DiagnosisKind};
+use super::{Case, DiagnosisKind, Find};
 use crate::evidence::{Transfer, TransferEnd, TransferOutcome};
-use crate::verdict::{Audit, Judge};
+use crate::verdict::Judge;
 
 const REQUEST_PORT: u16 = 69;
 /// Repetitions of both ends after which chance is no explanation, nor that every packet was
@@ -20,7 +20,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     meaning: "a TFTP server answered from a high port, and that port is closed in one direction",
     advice: "open UDP between the clients and the server's high ports, both ways, or let the \
              firewall follow TFTP",
-    find,
+    find: Find::InReads(find),
 };
 
 /// Which packets get lost.
@@ -32,9 +32,9 @@ enum Lost {
     Acknowledgments(Option<Refused>),
 }
 
-fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
+fn find(judge: &Judge<'_>, paths: &[Path<'_>]) -> Vec<Case> {
     let mut alike = Alike::new();
-    for path in paths(judge, audit).iter().filter(|path| !path.works()) {
+    for path in paths.iter().filter(|path| !path.works()) {
         for read in &path.reads {
             if let Some(lost) = lost(read, path.asks_again(read)) {
                 alike.add(lost, read);

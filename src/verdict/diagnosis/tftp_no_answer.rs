@@ -1,10 +1,10 @@
 //! Requests to port 69 repeat, and nothing comes.
 
-use super::transfers::{Alike, Path, paths};
+use super::transfers::{Alike, Path};
 use super::words::{file_name, named};
-use super::{Case, DiagnosisKind};
+use super::{Case, DiagnosisKind, Find};
 use crate::evidence::TransferOutcome;
-use crate::verdict::{Audit, Judge};
+use crate::verdict::Judge;
 
 /// Repetitions of a request by which its silence is told from a capture that lacks the answers.
 const REPEATED: u64 = 2;
@@ -14,12 +14,12 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     meaning: "TFTP requests are repeated and nothing answers",
     advice: "look whether the server hears the request; then open UDP 69 towards it, or its high \
              ports on the way back",
-    find,
+    find: Find::InReads(find),
 };
 
-fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
+fn find(judge: &Judge<'_>, paths: &[Path<'_>]) -> Vec<Case> {
     let mut alike = Alike::new();
-    for path in paths(judge, audit).iter().filter(|path| is_silent(path)) {
+    for path in paths.iter().filter(|path| is_silent(path)) {
         alike.add((), path.reads[0]);
     }
     alike.cases(judge, |(), read, client| {

@@ -1,27 +1,27 @@
 //! ICMP says that port 69 can't be reached.
 
 use super::refusal::{Refusal, refused, said};
-use super::transfers::{Alike, paths};
+use super::transfers::{Alike, Path};
 use super::words::{file_name, named};
-use super::{Case, DiagnosisKind};
+use super::{Case, DiagnosisKind, Find};
 use crate::evidence::{TransferEnd, TransferOutcome};
-use crate::verdict::{Audit, Judge};
+use crate::verdict::Judge;
 
 pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     code: "tftp-no-server",
     meaning: "TFTP requests are refused: nothing listens on UDP 69, or a firewall rejects it",
     advice: "start the server's PXE service, or name the right server; then ask the firewall that \
              says no",
-    find,
+    find: Find::InReads(find),
 };
 
-fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
+fn find(judge: &Judge<'_>, paths: &[Path<'_>]) -> Vec<Case> {
     let mut alike = Alike::new();
-    for path in paths(judge, audit) {
+    for path in paths {
         if path.reads.iter().any(|read| read.course.server_packets > 0) {
             continue;
         }
-        for read in path.reads {
+        for read in &path.reads {
             let refusal = read.course.refused;
             let refusal = refusal.filter(|refusal| {
                 read.outcome == TransferOutcome::Unreachable

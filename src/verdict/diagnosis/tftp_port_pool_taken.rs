@@ -1,17 +1,17 @@
 //! DNS on a WDS server takes the ports that its TFTP answers from (Microsoft KB977512).
 
 use super::tftp_no_answer::is_silent;
-use super::transfers::{Alike, paths};
+use super::transfers::{Alike, Path};
 use super::words::named;
-use super::{Case, DiagnosisKind};
-use crate::verdict::{Audit, Judge};
+use super::{Case, DiagnosisKind, Find};
+use crate::verdict::Judge;
 
 pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     code: "tftp-port-pool-taken",
     meaning: "a silent TFTP server is a DNS server, too, which likely took the ports that WDS answers from",
     advice: "set UdpPortPolicy to 0 under HKLM\\SYSTEM\\CurrentControlSet\\Services\\WDSServer\\Parameters \
              and restart WDS (KB977512)",
-    find,
+    find: Find::InReads(find),
 };
 
 /// How the server is known to serve DNS.
@@ -21,10 +21,10 @@ enum Known {
     Listed,
 }
 
-fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
+fn find(judge: &Judge<'_>, paths: &[Path<'_>]) -> Vec<Case> {
     let controller = judge.policy.roles.find("domain-controller");
     let mut alike = Alike::new();
-    for path in paths(judge, audit).iter().filter(|path| is_silent(path)) {
+    for path in paths.iter().filter(|path| is_silent(path)) {
         let server = path.reads[0].server.address;
         let listed = controller.is_some_and(|role| judge.ends.listed_roles(server).contains(role));
         if judge.facts.watched().dns.contains(&server) {

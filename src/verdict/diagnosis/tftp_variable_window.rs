@@ -1,10 +1,10 @@
 //! Microsoft's variable window extension, granted, and then the transfer stalls (KB4489882).
 
-use super::transfers::{Alike, paths};
+use super::transfers::{Alike, Path};
 use super::words::{file_name, named};
-use super::{Case, DiagnosisKind};
+use super::{Case, DiagnosisKind, Find};
 use crate::evidence::{Transfer, TransferOutcome};
-use crate::verdict::{Audit, Judge};
+use crate::verdict::Judge;
 
 /// Name of the option.
 const OPTION: &str = "msftwindow";
@@ -14,12 +14,12 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     meaning: "a TFTP transfer stalled with Microsoft's variable window, likely because of it",
     advice: "run wdsutil /Set-TransportServer /EnableTftpVariableWindowExtension:No on the server \
              (KB4489882)",
-    find,
+    find: Find::InReads(find),
 };
 
-fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {
+fn find(judge: &Judge<'_>, paths: &[Path<'_>]) -> Vec<Case> {
     let mut alike = Alike::new();
-    for path in &paths(judge, audit) {
+    for path in paths {
         for read in &path.reads {
             let waits = read.course.is_awaited || path.asks_again(read);
             if is_stalled(read) && waits && !path.gets_later(read) {

@@ -2,7 +2,7 @@
 
 use super::machines::{frames, gives_address, is_signed, machines};
 use super::words::named;
-use super::{Case, DiagnosisKind};
+use super::{Case, DiagnosisKind, Find};
 use crate::evidence::{Boot, BootAnswer, BootAnswerKind};
 use crate::verdict::{Audit, Judge};
 
@@ -10,7 +10,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     code: "two-dhcp-servers",
     meaning: "two DHCP servers offered one machine different addresses",
     advice: "turn one off, unless both are meant to serve the network and share its addresses",
-    find,
+    find: Find::InAudit(find),
 };
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {

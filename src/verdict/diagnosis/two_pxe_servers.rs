@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::machines::{boot_server, frames, is_signed, machines};
 use super::words::{file_name, named};
-use super::{Case, DiagnosisKind};
+use super::{Case, DiagnosisKind, Find};
 use crate::evidence::{Boot, BootAnswer};
 use crate::verdict::{Audit, Judge};
 
@@ -12,7 +12,7 @@ pub(super) const KIND: DiagnosisKind = DiagnosisKind {
     code: "two-pxe-servers",
     meaning: "two servers told one machine where to boot from",
     advice: "leave one of them to this network, unless either may boot it: the first answer wins",
-    find,
+    find: Find::InAudit(find),
 };
 
 fn find(judge: &Judge<'_>, audit: &Audit) -> Vec<Case> {

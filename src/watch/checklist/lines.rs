@@ -11,7 +11,7 @@ use crate::report::units::{bytes, count, number};
 
 /// Lines that the cause of a failure may take.
 const CAUSE_LINES: usize = 4;
-/// Rows of transfers, and of unexpected flows, beside a long checklist.
+/// Runs that keep a line beside one that is shown with its steps.
 const FEW: usize = 3;
 /// Where the text under a step begins.
 const BODY: usize = 4;
@@ -25,17 +25,34 @@ pub(super) fn lines(view: &View, canvas: &Canvas) -> Vec<String> {
     let mut left = room.saturating_sub(2);
     // What the checklist itself would take with all its steps.
     let checks = wanted(view, canvas);
-    let mut aside = diagnoses(view, canvas);
-    aside.extend(block(&view.transfers, view.transfer_count, FEW, moving));
-    aside.extend(found(view));
-    let room_aside = left.saturating_sub(checks).max(left / 3).min(aside.len());
-    left -= room_aside;
+    let aside = aside(view, canvas, left.saturating_sub(checks).max(left / 3));
+    left -= aside.len();
     let mut lines = vec![head];
     lines.extend(checklist(view, canvas, left));
-    lines.extend(aside.into_iter().take(room_aside));
+    lines.extend(aside);
     lines.push(foot);
     lines.truncate(room.max(1));
     lines.iter().map(|line| line.write(canvas)).collect()
+}
+
+/// What stands beside the checklist, in so many lines: what the evidence says, transfers, and
+/// unexpected flows. Of the latter two a line each keeps its place, and they share what is left.
+fn aside(view: &View, canvas: &Canvas, room: usize) -> Vec<Line> {
+    let kept = usize::from(view.transfer_count > 0) + usize::from(view.unexpected_count > 0);
+    let mut lines = diagnoses(view, canvas, room.saturating_sub(kept));
+    let left = room - lines.len();
+    let of_found = match view.unexpected_count {
+        0 => 0,
+        count => (count + 1).min(left.div_ceil(2)),
+    };
+    lines.extend(block(
+        &view.transfers,
+        view.transfer_count,
+        left - of_found,
+        moving,
+    ));
+    lines.extend(found(view, room - lines.len()));
+    lines
 }
 
 /// Where, how long, how much.
@@ -67,7 +84,10 @@ fn foot(view: &View) -> Line {
                 .with(Ink::Strong, format!("waits for {open}"))
                 .with(Ink::Plain, more)
         }
-        (None, _) => Line::default().with(Ink::Faint, "nothing is required"),
+        (None, _) if view.runs.is_empty() && view.rules.is_empty() => {
+            Line::default().with(Ink::Faint, "nothing is required")
+        }
+        (None, _) => Line::default().with(Ink::Faint, "nothing that is required can be seen here"),
     };
     line.then(Ink::Faint, &view.ends)
 }
@@ -266,15 +286,27 @@ fn rule(rule: &Rule) -> Line {
         .then(Ink::Faint, &rule.note)
 }
 
-/// Rows of a list that has `count` entries, with a last one that counts the rest.
-fn block<T>(entries: &[T], count: usize, most: usize, row: impl Fn(&T) -> Line) -> Vec<Line> {
+/// Rows of a list that has `count` entries, in so many lines: the last one counts the rest, but for
+/// an only one.
+fn block<T>(entries: &[T], count: usize, room: usize, row: impl Fn(&T) -> Line) -> Vec<Line> {
+    let is_all = count <= entries.len().min(room);
+    let most = if is_all || room == 1 {
+        room
+    } else {
+        room.saturating_sub(1)
+    };
     let shown = entries.len().min(most);
     let mut lines: Vec<Line> = entries[..shown].iter().map(row).collect();
-    if count > shown {
-        let more = format!("and {} more", number((count - shown) as u64));
-        lines.push(Line::indented(2).with(Ink::Faint, more));
+    if !is_all && lines.len() < room {
+        lines.extend(others(count - shown));
     }
     lines
+}
+
+/// How many more there are.
+fn others(count: usize) -> Option<Line> {
+    let text = format!("and {} more", number(count as u64));
+    (count > 0).then(|| Line::indented(2).with(Ink::Faint, text))
 }
 
 fn moving(transfer: &Moving) -> Line {
@@ -299,26 +331,32 @@ fn moving(transfer: &Moving) -> Line {
     }
 }
 
-/// What the evidence says is wrong: a name and a host, and the sentence under it.
-fn diagnoses(view: &View, canvas: &Canvas) -> Vec<Line> {
+/// What the evidence says is wrong, in so many lines: names and hosts, each with its sentence
+/// under it.
+fn diagnoses(view: &View, canvas: &Canvas, room: usize) -> Vec<Line> {
     let width = canvas.width.saturating_sub(BODY + 1).max(NARROWEST);
     let mut lines = Vec::new();
-    for (title, text) in view.diagnoses.iter().take(FEW) {
+    let mut left = view.diagnosis_count;
+    for (title, text) in &view.diagnoses {
+        let text = wrapped(text, width, CAUSE_LINES);
+        // The last line counts those that have no room.
+        let wanted = lines.len() + 1 + text.len() + usize::from(left > 1);
+        if !lines.is_empty() && wanted > room {
+            break;
+        }
+        left -= 1;
         lines.push(Line::default().with(Ink::Bad, format!("diagnosis: {title}")));
-        let text = wrapped(text, width, CAUSE_LINES).into_iter();
+        let text = text.into_iter();
         lines.extend(text.map(|text| Line::indented(BODY).with(Ink::Plain, text)));
     }
-    let more = view.diagnosis_count.saturating_sub(FEW);
-    if more > 0 {
-        let more = format!("and {} more", number(more as u64));
-        lines.push(Line::indented(2).with(Ink::Faint, more));
-    }
+    lines.extend(others(left));
+    lines.truncate(room);
     lines
 }
 
-/// Unexpected flows under their heading.
-fn found(view: &View) -> Vec<Line> {
-    if view.unexpected_count == 0 {
+/// Unexpected flows under their heading, in so many lines.
+fn found(view: &View, room: usize) -> Vec<Line> {
+    if view.unexpected_count == 0 || room == 0 {
         return Vec::new();
     }
     let findings = count(view.unexpected_count as u64, "finding");
@@ -328,7 +366,12 @@ fn found(view: &View) -> Vec<Line> {
             Ink::Plain,
             format!(" of {}", count(view.unexpected_flows, "flow")),
         );
-    let rows = block(&view.unexpected, view.unexpected_count, FEW, unexpected);
+    let rows = block(
+        &view.unexpected,
+        view.unexpected_count,
+        room - 1,
+        unexpected,
+    );
     [heading].into_iter().chain(rows).collect()
 }
 

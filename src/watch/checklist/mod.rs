@@ -7,21 +7,27 @@ mod line;
 mod lines;
 mod rate;
 mod runs;
+mod screen;
 #[cfg(test)]
 mod tests;
 mod view;
 
-use std::io::{self, Write};
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
 
 use self::drawing::Drawing;
 use self::line::Canvas;
 use self::rate::Rate;
+use self::screen::Screen;
 use self::view::View;
 use super::events::{Moment, Teller};
 use crate::verdict::Audit;
 
 /// Where nothing tells the size of a terminal.
 const USUAL_SIZE: (usize, usize) = (80, 24);
+/// How long a terminal has to take what was drawn, before something else is written there.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The checklist on standard error.
 #[derive(Debug)]
@@ -30,22 +36,38 @@ pub struct Checklist {
     unicode: bool,
     rate: Rate,
     drawing: Drawing,
+    screen: Screen,
 }
 
 impl Checklist {
     /// Draws nothing yet. Reads the locale from the environment.
     pub fn new(colour: bool) -> Self {
+        Self::on(io::stderr(), colour)
+    }
+
+    fn on(terminal: impl AsFd + Send + 'static, colour: bool) -> Self {
         Self {
             colour,
             unicode: is_utf8(|name| std::env::var(name).ok()),
             rate: Rate::default(),
             drawing: Drawing::default(),
+            screen: Screen::new(terminal),
         }
     }
 
-    /// Draws how things stand. `ends` says when the watch ends, in a few words.
+    /// Whether the terminal has taken what was drawn last: one that has not may take nothing else
+    /// for long.
+    pub fn is_free(&mut self) -> bool {
+        self.screen.is_free()
+    }
+
+    /// Draws how things stand, where the terminal has taken what was drawn before. `ends` says when
+    /// the watch ends, in a few words.
     pub fn draw(&mut self, audit: &Audit, moment: &Moment, teller: &Teller, ends: &str) {
         self.rate.take(moment);
+        if !self.screen.is_free() {
+            return;
+        }
         let view = View::new(audit, moment, teller, self.rate.current(), ends);
         let size = terminal_size::terminal_size_of(io::stderr());
         let (width, height) = size.map_or(USUAL_SIZE, |(width, height)| {
@@ -58,21 +80,21 @@ impl Checklist {
             unicode: self.unicode,
         };
         let lines = lines::lines(&view, &canvas);
-        self.write(|drawing, out| drawing.draw(&lines, (width, height), out));
-    }
-
-    /// Takes the drawing off the terminal, before something else is written there.
-    pub fn clear(&mut self) {
-        self.write(Drawing::clear);
-    }
-
-    /// Writes all at once, so that nothing flickers.
-    fn write(&mut self, draw: impl FnOnce(&mut Drawing, &mut Vec<u8>)) {
         let mut out = Vec::new();
-        draw(&mut self.drawing, &mut out);
-        let mut error = io::stderr().lock();
-        // Where the terminal is gone, nobody is left to be told.
-        let _ = error.write_all(&out).and_then(|()| error.flush());
+        self.drawing.draw(&lines, (width, height), &mut out);
+        self.screen.write(out);
+    }
+
+    /// Takes the drawing off the terminal, before something else is written there; one that takes
+    /// nothing is left as it is.
+    pub fn clear(&mut self) {
+        if !self.screen.waits(PATIENCE) {
+            return;
+        }
+        let mut out = Vec::new();
+        self.drawing.clear(&mut out);
+        self.screen.write(out);
+        self.screen.waits(PATIENCE);
     }
 }
 

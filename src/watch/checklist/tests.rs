@@ -235,6 +235,76 @@ fn many_machines_and_rules() {
 }
 
 #[test]
+fn a_taller_terminal_shows_more_of_what_should_not_be() {
+    let mut audit = of(boot(Some("52:54:00:12:34:56"), STALLED));
+    let sample = sample::audit();
+    audit.unexpected = (0..200)
+        .map(|number| crate::verdict::Finding {
+            id: format!("f{number}"),
+            ..sample.unexpected[0].clone()
+        })
+        .collect();
+    audit.tftp = vec![sample.tftp[0].clone(); 40];
+    for transfer in &mut audit.tftp {
+        transfer.outcome = TransferOutcome::Open;
+    }
+    audit.diagnoses = vec![sample.diagnoses[0].clone(); 2];
+    let rows = |height| {
+        let shown = screen(&audit, &Canvas { height, ..SIZE });
+        assert_eq!(
+            shown.matches("unexpected: 200 findings").count(),
+            1,
+            "{height}:\n{shown}"
+        );
+        let rows = |word: &str| shown.lines().filter(|line| line.contains(word)).count();
+        (rows("unknown-host"), rows("wdsmgfw"))
+    };
+    let mut before = (0, 0);
+    for height in 12..130 {
+        let now = rows(height);
+        // As soon as there is room for both diagnoses, each line more shows one thing more.
+        if height > 40 {
+            let is_more = now.0 >= before.0 && now.1 >= before.1;
+            assert!(is_more, "{height}: {before:?} {now:?}");
+        }
+        before = now;
+    }
+    assert_eq!(before, (64, 40));
+}
+
+#[test]
+fn what_can_not_be_seen_is_not_what_nobody_requires() {
+    let unseen = sample::audit().requirements[2].clone();
+    let unseen = Requirement {
+        state: NotObservable,
+        ..unseen
+    };
+    let last = |audit: &Audit| screen(audit, &SIZE).lines().last().map(str::to_owned);
+    let shown = last(&of(vec![unseen])).expect("a line");
+    assert!(
+        shown.starts_with("nothing that is required can be seen here"),
+        "{shown}"
+    );
+    let shown = last(&of(vec![])).expect("a line");
+    assert!(shown.starts_with("nothing is required"), "{shown}");
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_holds_nobody_up() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let audit = of(boot(Some("52:54:00:12:34:56"), STALLED));
+    let mut checklist = Checklist::on(writer, false);
+    let teller = Teller::default();
+    // Far more than a pipe holds, and whoever draws comes to the end of it all the same.
+    for second in 0..10_000 {
+        checklist.draw(&audit, &moment(second), &teller, "");
+    }
+    checklist.clear();
+    drop(checklist);
+    drop(reader);
+}
+
+#[test]
 fn in_colour_it_says_the_same() {
     let audit = of(boot(Some("52:54:00:12:34:56"), STALLED));
     let coloured = Canvas {

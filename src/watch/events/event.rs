@@ -45,6 +45,8 @@ pub enum EventKind {
     TransferBegun(Box<Tftp>),
     /// A TFTP transfer ended.
     TransferEnded(Box<Tftp>),
+    /// A TFTP transfer that was told to have ended goes on.
+    TransferResumed(Box<Tftp>),
     /// An RPC endpoint was read from the wire.
     EndpointLearned(Rpc),
     /// The evidence says what is wrong.
@@ -66,7 +68,7 @@ pub enum EventKind {
 }
 
 /// Codes of the events with their meaning, in the order of the documentation.
-pub const KINDS: [(&str, &str); 19] = [
+pub const KINDS: [(&str, &str); 20] = [
     (
         "watch-begun",
         "the first: schema, site, interfaces, what is required",
@@ -100,6 +102,10 @@ pub const KINDS: [(&str, &str); 19] = [
     (
         "transfer-ended",
         "it ended, or nothing came of it so far; of several, the last one holds",
+    ),
+    (
+        "transfer-resumed",
+        "one that was told to have ended goes on: an answer came late",
     ),
     ("endpoint-learned", "an RPC endpoint was read from the wire"),
     (
@@ -277,6 +283,7 @@ impl EventKind {
             Self::StepWithdrawn(_) => "step-withdrawn",
             Self::TransferBegun(_) => "transfer-begun",
             Self::TransferEnded(_) => "transfer-ended",
+            Self::TransferResumed(_) => "transfer-resumed",
             Self::EndpointLearned(_) => "endpoint-learned",
             Self::Diagnosis(_) => "diagnosis",
             Self::DiagnosisWithdrawn(_) => "diagnosis-withdrawn",

@@ -23,10 +23,19 @@ struct Entry<S> {
     state: S,
     since: Duration,
     told: S,
+    words: Words,
     /// The last round that showed it.
     seen: u64,
     /// When it was first not shown any more.
     absent: Option<Duration>,
+}
+
+/// What is said of a state, by a number. It may change while the state stands.
+#[derive(Debug, Default)]
+struct Words {
+    now: u64,
+    since: Duration,
+    told: u64,
 }
 
 impl<K, S> Default for Ledger<K, S> {
@@ -58,11 +67,29 @@ impl<K: Clone + Eq + Hash, S: Copy + Default + Eq> Ledger<K, S> {
     /// Notes how something stands. Whether that is to be told now: it was not told, it has held
     /// so long, and there is room. Says so once.
     pub fn stands(&mut self, key: K, state: S, hold: Duration, round: &mut Round<'_>) -> bool {
+        self.stands_with(key, (state, 0), hold, round)
+    }
+
+    /// The same of a state with what is said of it: where that state was told with other words, it
+    /// is told again once these have held so long. How long a state has held is another matter, so
+    /// that words which change all the time delay nothing.
+    pub fn stands_with(
+        &mut self,
+        key: K,
+        (state, words): (S, u64),
+        hold: Duration,
+        round: &mut Round<'_>,
+    ) -> bool {
         let now = round.now;
         let entry = self.entries.entry(key).or_insert_with(|| Entry {
             state,
             since: now,
             told: S::default(),
+            words: Words {
+                now: words,
+                since: now,
+                told: 0,
+            },
             seen: 0,
             absent: None,
         });
@@ -70,17 +97,27 @@ impl<K: Clone + Eq + Hash, S: Copy + Default + Eq> Ledger<K, S> {
         if entry.seen == self.round {
             return false;
         }
-        if entry.state != state || entry.absent.is_some() {
+        let is_back = entry.absent.take().is_some();
+        if entry.state != state || is_back {
             entry.state = state;
             entry.since = now;
         }
+        if entry.words.now != words || is_back {
+            entry.words.now = words;
+            entry.words.since = now;
+        }
         entry.seen = self.round;
-        entry.absent = None;
-        let is_due = entry.told != state
-            && (round.is_last || now.saturating_sub(entry.since) >= hold)
-            && round.takes();
+        let since = if entry.told != state {
+            entry.since
+        } else if state != S::default() && entry.words.told != words {
+            entry.words.since
+        } else {
+            return false;
+        };
+        let is_due = (round.is_last || now.saturating_sub(since) >= hold) && round.takes();
         if is_due {
             entry.told = state;
+            entry.words.told = words;
         }
         is_due
     }

@@ -61,6 +61,7 @@ impl<'a> Round<'a> {
             kind,
             EventKind::TransferBegun(_)
                 | EventKind::TransferEnded(_)
+                | EventKind::TransferResumed(_)
                 | EventKind::EndpointLearned(_)
         );
         self.events.push((shown, is_judged, kind));

@@ -44,6 +44,7 @@ fn told(kind: &EventKind) -> (&'static str, Vec<String>) {
         EventKind::StepWithdrawn(step) => ("withdrawn", vec![step.id.clone(), host(&step.host)]),
         EventKind::TransferBegun(transfer) => ("transfer", begun(transfer)),
         EventKind::TransferEnded(transfer) => (transfer.outcome, ended(transfer)),
+        EventKind::TransferResumed(transfer) => ("resumed", begun(transfer)),
         EventKind::EndpointLearned(rpc) => {
             let named = rpc.name.map(str::to_owned);
             let interface = named.or_else(|| rpc.interface.clone()).unwrap_or_default();

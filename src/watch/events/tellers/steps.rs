@@ -1,6 +1,7 @@
 //! Required steps and rules.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::super::boots::reading;
@@ -54,10 +55,9 @@ impl Steps {
         for requirement in &audit.requirements {
             let has_begun = begun.contains(&run(requirement));
             let stand = Stand::of(requirement, has_begun || round.is_last);
-            if self
-                .told
-                .stands(key(requirement), stand, stand.settles(), round)
-            {
+            let said = (stand, stand.words(requirement));
+            let key = key(requirement);
+            if self.told.stands_with(key, said, stand.settles(), round) {
                 let shown = match stand {
                     Stand::Seen(_) => requirement.first.unwrap_or(Timestamp::MAX),
                     _ => Timestamp::MAX,
@@ -118,6 +118,19 @@ impl Stand {
             | RequirementState::NotReached
             | RequirementState::NotObservable
             | RequirementState::NotApplicable => Self::Undecided,
+        }
+    }
+
+    /// What is said of it, where what comes later tells more: a transfer went silent, and then the
+    /// machine asks again and again, or an ICMP error comes.
+    fn words(self, requirement: &Requirement) -> u64 {
+        match self {
+            Self::Failed(_) | Self::Missing => {
+                let mut hasher = DefaultHasher::new();
+                requirement.explanation.hash(&mut hasher);
+                hasher.finish()
+            }
+            Self::Seen(_) | Self::Undecided => 0,
         }
     }
 

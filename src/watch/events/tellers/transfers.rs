@@ -80,12 +80,16 @@ impl Transfers {
             | TransferOutcome::Unanswered
             | TransferOutcome::Unreachable => (Some(outcome), FAILURE_SETTLES),
         };
-        if self.told.stands(key, ended, hold, round) && ended.is_some() {
-            let shown = match hold.is_zero() {
-                true => last.max(first),
-                false => Timestamp::MAX,
-            };
-            round.tell(shown, EventKind::TransferEnded(Box::new(told())));
+        if !self.told.stands(key, ended, hold, round) {
+            return;
+        }
+        let told = Box::new(told());
+        match ended {
+            None => round.tell(last.max(first), EventKind::TransferResumed(told)),
+            Some(_) if hold.is_zero() => {
+                round.tell(last.max(first), EventKind::TransferEnded(told));
+            }
+            Some(_) => round.tell_now(EventKind::TransferEnded(told)),
         }
     }
 }

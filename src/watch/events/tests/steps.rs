@@ -107,6 +107,41 @@ fn another_cause_is_told_too() {
 }
 
 #[test]
+fn another_explanation_is_told_too() {
+    let of = |explanation: &str| {
+        let mut audit = of(&[Failed]);
+        audit.requirements[0].explanation = explanation.to_owned();
+        audit
+    };
+    let (early, later) = (of("it went silent."), of("the server does not answer."));
+    let mut teller = begun();
+    // The first words change before they are told: that delays nothing.
+    let looks = [
+        (0, &early),
+        (2000, &later),
+        (3000, &later),
+        (6000, &later),
+        (6250, &early),
+        (9000, &early),
+        (9250, &early),
+        (9500, &early),
+    ];
+    let expected: [&[&str]; 8] = [
+        &[],
+        &[],
+        &["step-failed"],
+        &[],
+        &[],
+        &[],
+        &["step-failed"],
+        &[],
+    ];
+    assert_eq!(told(&mut teller, &looks), expected);
+    let events = teller.tell_last(&later, &moment(9750), Ended::Duration);
+    assert_eq!(codes(&events), ["step-failed", "watch-ended"]);
+}
+
+#[test]
 fn only_a_machine_that_has_begun_is_overdue() {
     let idle = required([step("one", None, Missing), step("two", None, NotReached)]);
     let mut teller = begun();

@@ -63,6 +63,31 @@ fn silence_settles_and_may_end() {
 }
 
 #[test]
+fn one_that_goes_on_after_all_is_told() {
+    let (stalled, open, done) = (with(&[Stalled]), with(&[Open]), with(&[Complete]));
+    let mut teller = begun();
+    let looks = [
+        (250, &stalled),
+        (3250, &stalled),
+        (3500, &open),
+        (3750, &open),
+        (4000, &stalled),
+        (7000, &stalled),
+        (7250, &done),
+    ];
+    let expected: [&[&str]; 7] = [
+        &["transfer-begun"],
+        &["transfer-ended"],
+        &["transfer-resumed"],
+        &[],
+        &[],
+        &["transfer-ended"],
+        &["transfer-ended"],
+    ];
+    assert_eq!(told(&mut teller, &looks), expected);
+}
+
+#[test]
 fn several_of_one_port_are_told_apart() {
     let (one, two) = (with(&[Complete]), with(&[Complete, Open]));
     let mut teller = begun();

@@ -58,7 +58,7 @@ fn kinds_have_codes_of_their_own() {
     assert_eq!(codes.len(), KINDS.len());
     let seen: BTreeSet<&str> = codes_of(&everything());
     // Those that take a history of their own are told in the tests of each.
-    let others = ["interface-up", "step-reopened"];
+    let others = ["interface-up", "step-reopened", "transfer-resumed"];
     let seen: BTreeSet<&str> = seen.into_iter().chain(others).collect();
     assert_eq!(seen, codes);
 }
