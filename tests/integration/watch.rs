@@ -106,3 +106,31 @@ fn no_two_files_are_one() {
         refused(&run, &[&format!("{option} /dev/stdout")]);
     }
 }
+
+#[test]
+fn writes_to_nothing_that_was_open_before() {
+    let watch = ["watch", "--site", "lab.toml", "-i", "lo"];
+    for file in [["--write", "/dev/fd/63"], ["--report", "json=/dev/fd/63"]] {
+        let run = portolan(watch.iter().chain(&file));
+        refused(&run, &["/dev/fd/63: can't be written", "mkfifo"]);
+    }
+}
+
+#[test]
+fn an_interface_has_a_name() {
+    refused(
+        &portolan(["watch", "--site", "lab.toml", "-i", ""]),
+        &["--interface"],
+    );
+}
+
+#[test]
+fn warns_of_frames_that_count_twice() {
+    let run = portolan(["watch", "--site", "lab.toml", "-i", "any", "-i", "missing0"]);
+    refused(
+        &run,
+        &["warning: any shows", "those of missing0 count twice"],
+    );
+    let run = portolan(["watch", "--site", "lab.toml", "-i", "missing0"]);
+    assert!(!run.err.contains("warning"), "{}", run.err);
+}
