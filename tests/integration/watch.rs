@@ -1,6 +1,9 @@
-//! `portolan watch` before anything is captured: what it refuses, and what it says then.
+//! `portolan watch` before and after it captures: what it refuses, and how it ends.
 
-use super::command::{Run, portolan, portolan_in};
+use std::process::{Command, Stdio};
+
+use super::command::{Run, portolan, portolan_in, root};
+use crate::support::namespaces;
 
 /// A refusal leaves nothing on standard output, and status 2.
 fn refused(run: &Run, wanted: &[&str]) {
@@ -133,4 +136,60 @@ fn warns_of_frames_that_count_twice() {
     );
     let run = portolan(["watch", "--site", "lab.toml", "-i", "missing0"]);
     assert!(!run.err.contains("warning"), "{}", run.err);
+}
+
+/// What a terminal shows of `portolan watch …`, its escapes included, and the exit status. `None`,
+/// said on standard error, where there is none to be had.
+fn on_a_terminal(arguments: &str) -> Option<(String, Option<i32>)> {
+    if !namespaces::can_run(&["ip", "script", "unshare"]) {
+        return None;
+    }
+    let program = env!("CARGO_BIN_EXE_portolan");
+    let watch = format!("{program} watch --site fixtures/lab.toml -i lo --duration 1 {arguments}");
+    let output = Command::new("unshare")
+        .args([
+            "--net",
+            "sh",
+            "-c",
+            "ip link set lo up && exec \"$@\"",
+            "sh",
+        ])
+        .args([
+            "script",
+            "--quiet",
+            "--return",
+            "--command",
+            &watch,
+            "/dev/null",
+        ])
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs");
+    let screen = String::from_utf8(output.stdout).expect("text");
+    Some((screen, output.status.code()))
+}
+
+#[test]
+fn a_terminal_is_told_how_it_ended() {
+    let Some((screen, status)) = on_a_terminal("--quiet") else {
+        return;
+    };
+    assert_eq!(status, Some(1), "{screen}");
+    assert!(
+        screen.contains("waits for pxe-boot/dhcp-discover"),
+        "{screen:?}"
+    );
+    // Nothing of the checklist is left.
+    let last = screen.rsplit('\u{1b}').next().expect("what came last");
+    assert!(last.contains(" s  ended       duration  "), "{screen:?}");
+}
+
+#[test]
+fn the_checklist_keeps_off_what_others_write_there() {
+    let Some((screen, _)) = on_a_terminal("--format jsonl | grep '\"type\":\"event\"'") else {
+        return;
+    };
+    assert!(screen.contains("watch-ended"), "{screen:?}");
+    assert!(!screen.contains("waits for"), "{screen:?}");
 }
