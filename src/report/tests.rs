@@ -81,6 +81,16 @@ fn many_captures_are_one_line_and_the_damaged_ones() {
 }
 
 #[test]
+fn interfaces_are_no_files() {
+    let mut audit = sample::audit();
+    for capture in &mut audit.captures {
+        capture.format = Some("live");
+    }
+    let out = written(&FORMATS[0], &audit, &Page::default());
+    assert!(out.contains("together      2 interfaces: "), "{out}");
+}
+
+#[test]
 fn no_format_prints_foreign_text_raw() {
     for format in &FORMATS {
         let out = written(format, &sample::audit(), &Page::default());

@@ -260,6 +260,8 @@ impl Judge<'_> {
                         |address| address.to_string(),
                     ));
                 }
+                // What a host says to itself has one end.
+                unknown.dedup();
                 let has = if unknown.len() == 1 { "has" } else { "have" };
                 format!("{} {has} no role in the site file.", unknown.join(" and "))
             }

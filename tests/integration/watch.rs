@@ -1,6 +1,9 @@
-//! `portolan watch` before anything is captured: what it refuses, and what it says then.
+//! `portolan watch` before and after it captures: what it refuses, and how it ends.
 
-use super::command::{Run, portolan, portolan_in};
+use std::process::{Command, Stdio};
+
+use super::command::{Run, portolan, portolan_in, root};
+use crate::support::namespaces;
 
 /// A refusal leaves nothing on standard output, and status 2.
 fn refused(run: &Run, wanted: &[&str]) {
@@ -105,4 +108,88 @@ fn no_two_files_are_one() {
         let run = portolan(watch.iter().copied().chain([option, "-"]));
         refused(&run, &[&format!("{option} /dev/stdout")]);
     }
+}
+
+#[test]
+fn writes_to_nothing_that_was_open_before() {
+    let watch = ["watch", "--site", "lab.toml", "-i", "lo"];
+    for file in [["--write", "/dev/fd/63"], ["--report", "json=/dev/fd/63"]] {
+        let run = portolan(watch.iter().chain(&file));
+        refused(&run, &["/dev/fd/63: can't be written", "mkfifo"]);
+    }
+}
+
+#[test]
+fn an_interface_has_a_name() {
+    refused(
+        &portolan(["watch", "--site", "lab.toml", "-i", ""]),
+        &["--interface"],
+    );
+}
+
+#[test]
+fn warns_of_frames_that_count_twice() {
+    let run = portolan(["watch", "--site", "lab.toml", "-i", "any", "-i", "missing0"]);
+    refused(
+        &run,
+        &["warning: any shows", "those of missing0 count twice"],
+    );
+    let run = portolan(["watch", "--site", "lab.toml", "-i", "missing0"]);
+    assert!(!run.err.contains("warning"), "{}", run.err);
+}
+
+/// What a terminal shows of `portolan watch …`, its escapes included, and the exit status. `None`,
+/// said on standard error, where there is none to be had.
+fn on_a_terminal(arguments: &str) -> Option<(String, Option<i32>)> {
+    if !namespaces::can_run(&["ip", "script", "unshare"]) {
+        return None;
+    }
+    let program = env!("CARGO_BIN_EXE_portolan");
+    let watch = format!("{program} watch --site fixtures/lab.toml -i lo --duration 1 {arguments}");
+    let output = Command::new("unshare")
+        .args([
+            "--net",
+            "sh",
+            "-c",
+            "ip link set lo up && exec \"$@\"",
+            "sh",
+        ])
+        .args([
+            "script",
+            "--quiet",
+            "--return",
+            "--command",
+            &watch,
+            "/dev/null",
+        ])
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs");
+    let screen = String::from_utf8(output.stdout).expect("text");
+    Some((screen, output.status.code()))
+}
+
+#[test]
+fn a_terminal_is_told_how_it_ended() {
+    let Some((screen, status)) = on_a_terminal("--quiet") else {
+        return;
+    };
+    assert_eq!(status, Some(1), "{screen}");
+    assert!(
+        screen.contains("waits for pxe-boot/dhcp-discover"),
+        "{screen:?}"
+    );
+    // Nothing of the checklist is left.
+    let last = screen.rsplit('\u{1b}').next().expect("what came last");
+    assert!(last.contains(" s  ended       duration  "), "{screen:?}");
+}
+
+#[test]
+fn the_checklist_keeps_off_what_others_write_there() {
+    let Some((screen, _)) = on_a_terminal("--format jsonl | grep '\"type\":\"event\"'") else {
+        return;
+    };
+    assert!(screen.contains("watch-ended"), "{screen:?}");
+    assert!(!screen.contains("waits for"), "{screen:?}");
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
+
 use crate::cli::args::{SiteArgs, max_flows};
 use crate::cli::judged::JudgeArgs;
 use crate::cli::quantity::{file_size, period};
@@ -39,6 +41,7 @@ pub struct Args {
         long,
         short,
         value_name = "IFACE",
+        value_parser = NonEmptyStringValueParser::new(),
         required_unless_present = "list_interfaces"
     )]
     pub interface: Vec<String>,

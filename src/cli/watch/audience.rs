@@ -1,7 +1,10 @@
 //! Who is told what happens: the reader of standard output, the one at the terminal, and files.
 
-use std::io::{self, IsTerminal, Stderr, Stdout};
+use std::io::{self, Stderr, Stdout};
+use std::os::fd::AsFd;
 use std::time::Duration;
+
+use nix::sys::stat::{SFlag, fstat};
 
 use super::Args;
 use super::files::{self, Written};
@@ -10,7 +13,7 @@ use crate::cli::terminal::Terminal;
 use crate::net::Timestamp;
 use crate::verdict::Audit;
 use crate::watch::checklist::Checklist;
-use crate::watch::events::{InterfaceState, line};
+use crate::watch::events::{EventKind, InterfaceState, line};
 use crate::watch::{Audience, Look, Watched};
 
 /// How often the file of metrics is renewed: collectors come every fifteen seconds or so.
@@ -29,6 +32,8 @@ pub struct Listeners<'a> {
     needs_reader: bool,
     started: Timestamp,
     measured: Option<Duration>,
+    /// Why it ended, and how much was seen: nothing of the checklist is left by then.
+    ended: Option<String>,
 }
 
 /// What standard error shows.
@@ -41,8 +46,8 @@ enum Shows {
 
 impl Shows {
     fn new(args: &Args, terminal: &Terminal, tells_json: bool) -> Self {
-        // Both on one terminal would write over each other.
-        let is_free = !(tells_json && io::stdout().is_terminal());
+        // On one terminal events, or what reads them from a pipe, would be written over.
+        let is_free = !tells_json || is_file(io::stdout());
         if args.no_progress {
             Self::Nothing
         } else if terminal.shows_progress() && is_free {
@@ -53,6 +58,12 @@ impl Shows {
             Self::Lines(Stream::new(io::stderr()))
         }
     }
+}
+
+/// Whether what is written there goes to a file, and so nowhere near a terminal.
+fn is_file(to: impl AsFd) -> bool {
+    let stat = fstat(to).map(|stat| SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT);
+    stat.is_ok_and(|kind| kind == SFlag::S_IFREG)
 }
 
 impl<'a> Listeners<'a> {
@@ -68,6 +79,7 @@ impl<'a> Listeners<'a> {
             needs_reader: tells_json || !args.judge.is_quiet() && !files::are_wanted(args),
             started: Timestamp::now(),
             measured: None,
+            ended: None,
         }
     }
 
@@ -101,8 +113,17 @@ impl<'a> Listeners<'a> {
         if let Some(out) = &mut self.events {
             let _ = out.write_all();
         }
-        if let Shows::Lines(out) = &mut self.shows {
-            let _ = out.write_all();
+        match &mut self.shows {
+            Shows::Nothing => {}
+            Shows::Lines(out) => {
+                let _ = out.write_all();
+            }
+            Shows::Checklist(checklist) => {
+                checklist.clear();
+                let mut out = Stream::new(io::stderr());
+                self.ended.iter().for_each(|ended| out.line(ended));
+                let _ = out.write();
+            }
         }
     }
 }
@@ -118,6 +139,9 @@ impl Audience for Listeners<'_> {
             self.written
                 .metrics(self.args, look.audit, moment, self.started);
         }
+        let mut events = look.events.iter();
+        let end = events.find(|event| matches!(event.kind, EventKind::WatchEnded(_)));
+        self.ended = end.map(line);
         match &mut self.shows {
             Shows::Nothing => {}
             Shows::Lines(out) => {

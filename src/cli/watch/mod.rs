@@ -32,6 +32,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Outcome, Failure> 
         return interfaces::list(terminal);
     }
     check(args)?;
+    warn_of_doubles(&args.interface, terminal);
     let site = input::site(&args.site, terminal)?.ok_or_else(|| {
         Failure::with_help(
             "no site file: nothing says which host is what, and what is required",
@@ -125,7 +126,43 @@ fn check(args: &Args) -> Result<(), Failure> {
     }
     let reports = args.judge.files().iter().map(|report| &report.path);
     let others = files.into_iter().filter_map(|(path, _)| path.as_ref());
-    target::check_distinct(reports.chain(others).map(PathBuf::as_path))
+    let paths: Vec<&Path> = reports.chain(others).map(PathBuf::as_path).collect();
+    if let Some(path) = paths.iter().find(|path| is_inherited(path)) {
+        return Err(Failure::with_help(
+            format!("{}: can't be written: {INHERITED}", path.display()),
+            "make a named pipe (mkfifo), let a reader wait for it, and name that",
+        ));
+    }
+    target::check_distinct(paths)
+}
+
+/// Why nothing is written to what a shell opened for a watch, as with `>(…)`.
+const INHERITED: &str = "what parses packets keeps nothing open that others opened";
+
+/// Whether a path stands for a descriptor that was open from the start, other than the standard
+/// ones.
+fn is_inherited(path: &Path) -> bool {
+    let folders = ["/dev/fd", "/proc/self/fd"].map(Path::new);
+    let number = path
+        .file_name()
+        .and_then(|name| name.to_str()?.parse().ok());
+    path.parent()
+        .is_some_and(|folder| folders.contains(&folder))
+        && number.is_some_and(|number: u32| number > 2)
+}
+
+/// Says that frames will count twice, where all interfaces are named and single ones, too.
+fn warn_of_doubles(interfaces: &[String], terminal: &Terminal) {
+    let (all, single): (Vec<&str>, Vec<&str>) = interfaces
+        .iter()
+        .map(String::as_str)
+        .partition(|name| *name == "any");
+    if !all.is_empty() && !single.is_empty() {
+        let single = single.join(", ");
+        terminal.warning(&format!(
+            "any shows the frames of all interfaces: those of {single} count twice"
+        ));
+    }
 }
 
 /// Opens every interface once.

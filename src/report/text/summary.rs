@@ -180,9 +180,14 @@ fn capture(capture: &Capture, pen: &mut Pen<'_>) -> io::Result<()> {
 /// All captures in one line.
 fn together(label: &str, report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
     let totals = &report.totals;
+    let is_live = |capture: &Capture| capture.format == Some("live");
+    let kind = match report.captures.iter().all(is_live) {
+        true => "interface",
+        false => "file",
+    };
     let text = format!(
         "{}: {}, {}",
-        count(report.captures.len() as u64, "file"),
+        count(report.captures.len() as u64, kind),
         count(totals.packets, "packet"),
         bytes(totals.bytes)
     );

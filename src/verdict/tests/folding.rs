@@ -169,6 +169,17 @@ fn explanations_name_parties_and_the_nearest_rules() {
     assert!(entry.nearest_rules[0].starts_with("BKMK_PortsClient-MP/client-notification"));
 }
 
+#[test]
+fn a_host_that_talks_to_itself_is_named_once() {
+    let loaded = site("");
+    let flows = [tcp("127.0.0.1:50000", "127.0.0.1:9999")];
+    let audited = audit(&loaded, Proofs::default(), &flows);
+    assert_eq!(
+        audited.unexpected[0].explanation,
+        "127.0.0.1 opened TCP 9999 on 127.0.0.1: 127.0.0.1 has no role in the site file."
+    );
+}
+
 /// Flows of three scanners, in two orders.
 fn flows_in_two_orders() -> impl Strategy<Value = (Vec<Flow>, Vec<Flow>)> {
     let flow = (0..3_u8, 0..90_u16, 0..90_u8, 1..200_i64).prop_map(|(from, port, to, time)| {

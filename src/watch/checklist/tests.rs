@@ -218,6 +218,26 @@ fn a_file_under_way_and_unexpected_flows() {
 }
 
 #[test]
+fn the_size_that_was_asked_for_before_holds() {
+    let mut audit = of(vec![]);
+    let mut probe = sample::audit().tftp.remove(0);
+    let mut transfer = probe.clone();
+    transfer.outcome = TransferOutcome::Open;
+    transfer.client.port += 1;
+    probe.outcome = TransferOutcome::Aborted;
+    probe
+        .options
+        .insert("tsize".into(), b"2099200".as_slice().into());
+    let mut other = probe.clone();
+    other.file = b"other.efi".as_slice().into();
+    other.options.insert("tsize".into(), b"7".as_slice().into());
+    audit.tftp = vec![probe, other, transfer];
+    assert_eq!(view(&audit).transfers[0].size, Some(2_099_200));
+    audit.tftp.remove(0);
+    assert_eq!(view(&audit).transfers[0].size, None);
+}
+
+#[test]
 fn many_machines_and_rules() {
     let name = |number: u32| format!("52:54:00:00:00:{number:02x}");
     let mut requirements = Vec::new();

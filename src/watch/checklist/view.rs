@@ -103,7 +103,9 @@ impl View {
             rules: rules(audit, teller),
             diagnosis_count: diagnoses.len(),
             diagnoses: diagnoses.into_iter().take(MAX_ROWS).map(named).collect(),
-            transfers: transfers.map(|one| Moving::new(one, moment)).collect(),
+            transfers: transfers
+                .map(|one| Moving::new(one, &audit.tftp, moment))
+                .collect(),
             transfer_count: moving.len(),
             unexpected: unexpected.map(|one| Unexpected::new(one)).collect(),
             unexpected_count: told.len(),
@@ -139,15 +141,29 @@ fn interfaces(moment: &Moment) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
+/// The size of a file, where the server said it: now, or when the machine last asked for the same
+/// file. UEFI firmware asks for the size first, breaks that off, and then reads without asking.
+fn size(transfer: &Transfer, all: &[Transfer]) -> Option<u64> {
+    let told = |one: &Transfer| -> Option<u64> {
+        let size = std::str::from_utf8(one.options.get("tsize")?.bytes()).ok()?;
+        size.parse().ok().filter(|size| *size > 0)
+    };
+    let is_same = |one: &&Transfer| {
+        one.operation == transfer.operation
+            && one.client.address == transfer.client.address
+            && one.server.address == transfer.server.address
+            && one.file == transfer.file
+    };
+    told(transfer).or_else(|| all.iter().rev().filter(is_same).find_map(told))
+}
+
 impl Moving {
-    fn new(transfer: &Transfer, moment: &Moment) -> Self {
+    fn new(transfer: &Transfer, all: &[Transfer], moment: &Moment) -> Self {
         let (server, client) = (transfer.server.address, transfer.client.address);
         let (from, to) = match transfer.operation {
             TransferOperation::Read => (server, client),
             TransferOperation::Write => (client, server),
         };
-        let size = transfer.options.get("tsize");
-        let size = size.and_then(|size| std::str::from_utf8(size.bytes()).ok()?.parse().ok());
         let time = u128::from(transfer.last.since_ns(transfer.first.time));
         let rate = (u128::from(transfer.bytes) * 1_000_000_000).checked_div(time);
         let rate = rate.and_then(|rate| u64::try_from(rate).ok());
@@ -157,7 +173,7 @@ impl Moving {
             from: from.to_string(),
             to: to.to_string(),
             bytes: transfer.bytes,
-            size: size.filter(|size| *size > 0),
+            size: size(transfer, all),
             bytes_per_second: rate.unwrap_or_default(),
             silent: (silent >= SILENCE_NS).then_some(silent / 1_000_000_000),
         }
