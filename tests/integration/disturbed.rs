@@ -16,13 +16,13 @@ use portolan::site::LoadedSite;
 use portolan::verdict::{Audit, Judge, Proofs, Strictness, Verdict};
 use serde_json::Value;
 
-use crate::merge::{drop_what_may_differ, merged, read};
+use crate::merge::{drop_what_may_differ, merged};
 use crate::support::audited::{boundary_site, report, verdict};
 use crate::support::build::{
     ByteOrder, Link, Record, Recording, Rng, Side, Tcp, Tftp, Tower, Uuid, at, encode,
 };
 use crate::support::disturb::{Disturbance, shuffle};
-use crate::support::frames::{bounded_part, part};
+use crate::support::frames::{bounded_part, part, read};
 use crate::support::shared::shared;
 
 static SITE: LazyLock<LoadedSite> = LazyLock::new(boundary_site);

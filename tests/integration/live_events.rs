@@ -15,18 +15,8 @@ use crate::command::root;
 use crate::support::boots::negotiated;
 use crate::support::build::{Record, Tftp};
 use crate::support::live::{records, replay, told};
-use crate::support::shared::shared;
+use crate::support::shared::{LAB_SITE, shared};
 
-const LAB: &str = r#"
-    version = 1
-    name = "lab"
-    [roles]
-    distribution-point-pxe = ["198.18.10.1", "192.168.178.97", "192.168.16.10"]
-    windows-server = ["192.168.178.1", "192.168.16.1"]
-    client = ["198.18.10.0/24", "192.168.178.0/24", "192.168.16.0/24"]
-    [require]
-    scenarios = ["pxe-boot"]
-"#;
 /// As `--settle` has it where nothing else is said.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -289,7 +279,7 @@ fn lab_boots_told_as_they_come() {
     let Some(good) = shared("captures/lab/pxe_dhcp_bios.pcap") else {
         return;
     };
-    let site = site("lab.toml", LAB);
+    let site = site("lab.toml", LAB_SITE);
     let boot = records(&good);
     let (events, audit) = checked(&site, &boot, "good");
     assert_eq!(
@@ -329,7 +319,7 @@ fn lab_boots_told_as_they_come() {
 
 #[test]
 fn other_real_captures_told_as_they_come() {
-    let site = site("lab.toml", LAB);
+    let site = site("lab.toml", LAB_SITE);
     for name in [
         "lab/tftp_dns_two.pcap",
         "lab/tftp_hpa_sameport.pcap",

@@ -17,7 +17,7 @@ use crate::support::audited::{audit, boundary_site, report};
 use crate::support::build::{
     Dhcp, Ip, Link, Pcapng, Record, Recording, Rng, Segment, Tftp, encode, host,
 };
-use crate::support::frames::part;
+use crate::support::frames::{part, read};
 use crate::support::shared::captures;
 
 /// Pieces that a real capture is cut into.
@@ -258,19 +258,6 @@ pub fn merged(captures: &[(&str, &[Record])], cuts: &[Vec<usize>], rng: &mut Rng
         parts.push(left.merge(right));
     }
     parts.pop().expect("every capture has a piece").finish()
-}
-
-pub fn read(reader: &mut Reader<File>) -> Vec<Record> {
-    let mut records = Vec::new();
-    reader.read(|frame| {
-        records.push(Record {
-            time_ns: frame.time.0,
-            link_type: frame.link_type.0,
-            wire_length: frame.wire_length,
-            bytes: frame.data.to_vec(),
-        });
-    });
-    records
 }
 
 /// Kinds of packets that a generated capture is made of.

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::shared::shared;
+use crate::support::shared::{LAB_SITE, shared};
 use crate::support::tshark::is_installed;
 
 const FIELDS: [&str; 15] = [
@@ -123,19 +123,9 @@ fn boots() -> Vec<PathBuf> {
 }
 
 fn audit(capture: &Path) -> Value {
-    let site = r#"
-        version = 1
-        name = "lab"
-        [roles]
-        distribution-point-pxe = ["198.18.10.1", "192.168.178.97", "192.168.16.10"]
-        windows-server = ["192.168.178.1", "192.168.16.1"]
-        client = ["198.18.10.0/24", "192.168.178.0/24", "192.168.16.0/24"]
-        [require]
-        scenarios = ["pxe-boot"]
-    "#;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("site.toml");
-    std::fs::write(&path, site).expect("a site file");
+    std::fs::write(&path, LAB_SITE).expect("a site file");
     let run = Command::new(env!("CARGO_BIN_EXE_portolan"))
         .args(["audit", "--format", "json", "--site"])
         .args([&path, capture])

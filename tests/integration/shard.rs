@@ -8,8 +8,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::command::{Run, fixture, portolan, portolan_in, portolan_reading, root};
-use crate::merge::{audit_of, drop_what_may_differ, read};
+use crate::merge::{audit_of, drop_what_may_differ};
 use crate::support::build::{Pcapng, Record, Rng};
+use crate::support::frames::read;
 use crate::support::shared::captures;
 
 /// A folder with the fixtures in it.

@@ -8,10 +8,10 @@ use portolan::site::LoadedSite;
 use proptest::prelude::*;
 
 use crate::max_flows::{comparable, scans};
-use crate::merge::{Event, Seen, event, merged, read, record};
+use crate::merge::{Event, Seen, event, merged, record};
 use crate::support::audited::{audit, boundary_site, report};
 use crate::support::build::{Record, Rng};
-use crate::support::frames::{bounded_part, frame};
+use crate::support::frames::{bounded_part, frame, read};
 use crate::support::shared::captures;
 
 /// A capture that is watched, its slices put together.

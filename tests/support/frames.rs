@@ -1,6 +1,8 @@
-//! Built records as the frames that the crate reads.
+//! Records as the frames that the crate reads, and back.
 
-use portolan::capture::{Frame, LinkType};
+use std::fs::File;
+
+use portolan::capture::{Frame, LinkType, Reader};
 use portolan::net::Timestamp;
 use portolan::observation::{Part, Piece, Window};
 
@@ -18,6 +20,20 @@ pub fn frame(number: usize, record: &Record) -> Frame<'_> {
         wire_length: record.wire_length,
         data: &record.bytes,
     }
+}
+
+/// The records of a capture file.
+pub fn read(reader: &mut Reader<File>) -> Vec<Record> {
+    let mut records = Vec::new();
+    reader.read(|frame| {
+        records.push(Record {
+            time_ns: frame.time.0,
+            link_type: frame.link_type.0,
+            wire_length: frame.wire_length,
+            bytes: frame.data.to_vec(),
+        });
+    });
+    records
 }
 
 /// What is seen in the records from `from` up to `to` of a capture of this name. A piece numbers

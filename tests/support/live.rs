@@ -17,7 +17,7 @@ use portolan::watch::events::{Ended, Event, Interface, InterfaceState, Moment, T
 
 use super::audited::verdict;
 use super::build::Record;
-use super::frames::frame;
+use super::frames::{frame, read};
 
 /// How often a live run judges.
 const LOOK_NS: i64 = 250_000_000;
@@ -43,16 +43,7 @@ impl Context for At<'_> {
 pub fn records(path: &Path) -> Vec<Record> {
     let name = path.to_string_lossy();
     let mut reader = Reader::new(File::open(path).expect("it opens"), &name).expect("a capture");
-    let mut records = Vec::new();
-    reader.read(|frame| {
-        records.push(Record {
-            time_ns: frame.time.0,
-            link_type: frame.link_type.0,
-            wire_length: frame.wire_length,
-            bytes: frame.data.to_vec(),
-        });
-    });
-    records
+    read(&mut reader)
 }
 
 /// Shows `each` look at the records as they come, and in the silence after them.

@@ -3,6 +3,18 @@
 
 use std::path::PathBuf;
 
+/// The site of the captured boots.
+pub const LAB_SITE: &str = r#"
+    version = 1
+    name = "lab"
+    [roles]
+    distribution-point-pxe = ["198.18.10.1", "192.168.178.97", "192.168.16.10"]
+    windows-server = ["192.168.178.1", "192.168.16.1"]
+    client = ["198.18.10.0/24", "192.168.178.0/24", "192.168.16.0/24"]
+    [require]
+    scenarios = ["pxe-boot"]
+"#;
+
 /// The path of `name` in the folder, or `None` (said on standard error) where it is missing.
 ///
 /// # Panics
