@@ -12,7 +12,7 @@ use nix::libc;
 use nix::unistd::geteuid;
 
 use super::PacketFile;
-use super::blocks::program;
+use super::blocks::{Block, Holds, blocks, program};
 use super::service::Place;
 
 /// Digits of a number in a name, so that names sort as they follow; more where they don't do.
@@ -53,8 +53,9 @@ impl Made {
         })
     }
 
-    /// The file of an earlier run: of the same user, and begun by the same program.
-    fn earlier(path: &Path, header: &[u8]) -> Option<Self> {
+    /// The file of an earlier run, of the same user, and begun by the same program; and whether it
+    /// holds no packet.
+    fn earlier(path: &Path, header: &[u8]) -> Option<(Self, bool)> {
         let mut options = OpenOptions::new();
         options.read(true);
         options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
@@ -66,20 +67,34 @@ impl Made {
         let mut beginning = Vec::new();
         let mut input = (&file).take(BEGINNING);
         input.read_to_end(&mut beginning).ok()?;
-        let is_same = program(&beginning)? == program(header)?;
-        is_same.then(|| Self::new(path, &file).ok())?
+        if program(&beginning)? != program(header)? {
+            return None;
+        }
+        let is_all = found.len() == beginning.len() as u64;
+        let is_packet = |block: Block| matches!(block.holds, Holds::Packet(_));
+        let is_empty = is_all && !blocks(&beginning).any(is_packet);
+        Some((Self::new(path, &file).ok()?, is_empty))
     }
 
     fn is_there(&self) -> bool {
         fs::symlink_metadata(&self.path)
             .is_ok_and(|found| (found.dev(), found.ino()) == self.identity)
     }
+
+    /// Removes it, and nothing else that stands under its name.
+    fn remove(&self) -> io::Result<()> {
+        match self.is_there() {
+            true => fs::remove_file(&self.path),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Rotation {
     /// Opens the file to begin with, and begins it. Where files follow each other that is the one after
-    /// those of earlier runs, which stay, and are kept or go as those of this run. Else, and where there are
-    /// none, it is the one that was named: emptied where it is a regular one and there.
+    /// those of earlier runs, which stay, and are kept or go as those of this run; where there are
+    /// none it is the one that was named, unless that holds something. Else it is always that one:
+    /// emptied where it is a regular one and there.
     pub(super) fn open(job: &PacketFile, place: &Place) -> io::Result<(Self, File)> {
         let first = &place.path;
         let mut rotation = Self {
@@ -98,7 +113,8 @@ impl Rotation {
         }
         if job.rotate_bytes.is_some() {
             rotation.find_earlier();
-            if !rotation.made.is_empty() {
+            let is_taken = fs::symlink_metadata(first).is_ok_and(|found| found.len() > 0);
+            if is_taken || !rotation.made.is_empty() {
                 let file = rotation.next()?;
                 return Ok((rotation, file));
             }
@@ -113,18 +129,26 @@ impl Rotation {
     }
 
     /// Takes up the files of earlier runs, and their last number. Where the folder can't be listed
-    /// there are none.
+    /// there are none. Where only some are kept, the last ones go that hold no packet: runs that came
+    /// to nothing don't push out what others captured.
     fn find_earlier(&mut self) {
         let entries = self.first.parent().map(fs::read_dir);
         let Some(Ok(entries)) = entries else { return };
         let found = entries.flatten().filter_map(|entry| {
             let number = number(&self.first, &entry.file_name())?;
-            Some((number, Made::earlier(&entry.path(), &self.header)?))
+            let (made, is_empty) = Made::earlier(&entry.path(), &self.header)?;
+            Some((number, made, is_empty))
         });
-        let mut found: Vec<(u64, Made)> = found.collect();
-        found.sort_unstable_by_key(|(number, _)| *number);
-        self.number = found.last().map_or(0, |(number, _)| *number);
-        self.made.extend(found.into_iter().map(|(_, made)| made));
+        let mut found: Vec<(u64, Made, bool)> = found.collect();
+        found.sort_unstable_by_key(|(number, ..)| *number);
+        self.number = found.last().map_or(0, |(number, ..)| *number);
+        if self.keep.is_some() {
+            while let Some((_, made, _)) = found.pop_if(|(.., is_empty)| *is_empty) {
+                // Where it stays, it is one more that is passed over.
+                let _ = made.remove();
+            }
+        }
+        self.made.extend(found.into_iter().map(|(_, made, _)| made));
     }
 
     /// Begins the next file under a name that nobody uses. The oldest go first, so that there are
@@ -162,9 +186,7 @@ impl Rotation {
         while most.is_some_and(|most| self.made.len() > most)
             && let Some(oldest) = self.made.front()
         {
-            if oldest.is_there() {
-                fs::remove_file(&oldest.path)?;
-            }
+            oldest.remove()?;
             self.made.pop_front();
         }
         Ok(())
@@ -206,6 +228,7 @@ fn number(first: &Path, name: &OsStr) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::capture::{Blocks, Section};
+    use crate::watch::scribe::testing::packets;
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).expect("a folder");
@@ -280,25 +303,53 @@ mod tests {
     fn passes_over_the_files_of_others() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = |name: &str| folder.path().join(name);
-        fs::write(path("lab.pcapng"), "before").expect("writes");
-        fs::write(path("lab_00002.pcapng"), "not ours").expect("writes");
+        for name in ["lab.pcapng", "lab_00002.pcapng"] {
+            fs::write(path(name), "not ours").expect("writes");
+        }
         let (mut rotation, first) = begin(&path("lab.pcapng"), Some(2));
         let begun = header("portolan 2.0").len() as u64;
         assert_eq!(first.metadata().expect("is open").len(), begun);
         for _ in 0..3 {
             rotation.next().expect("opens");
         }
-        assert_eq!(
-            names(folder.path()),
-            ["lab_00002.pcapng", "lab_00003.pcapng", "lab_00004.pcapng"]
-        );
-        let theirs = fs::read_to_string(path("lab_00002.pcapng")).expect("is there");
-        assert_eq!(theirs, "not ours");
+        let theirs = ["lab.pcapng", "lab_00002.pcapng"];
+        let ours = ["lab_00004.pcapng", "lab_00005.pcapng"];
+        assert_eq!(names(folder.path()), [theirs, ours].concat());
+        for name in theirs {
+            let theirs = fs::read_to_string(path(name)).expect("is there");
+            assert_eq!(theirs, "not ours");
+        }
         // One of ours, replaced by somebody.
         fs::write(path("new"), "not ours").expect("writes");
-        fs::rename(path("new"), path("lab_00003.pcapng")).expect("renames");
+        fs::rename(path("new"), path("lab_00004.pcapng")).expect("renames");
         rotation.next().expect("opens");
-        assert!(path("lab_00003.pcapng").exists());
+        assert!(path("lab_00004.pcapng").exists());
+        // Nothing is lost of an empty one.
+        fs::write(path("empty.pcapng"), "").expect("writes");
+        begin(&path("empty.pcapng"), None);
+        assert!(fs::metadata(path("empty.pcapng")).is_ok_and(|found| found.len() == begun));
+    }
+
+    #[test]
+    fn runs_that_came_to_nothing_push_nothing_out() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("lab.pcapng");
+        let (mut rotation, mut file) = begin(&path, Some(3));
+        file.write_all(&packets(0, 0..1)).expect("writes");
+        for number in 1..3 {
+            file = rotation.next().expect("opens");
+            file.write_all(&packets(0, number..number + 1))
+                .expect("writes");
+        }
+        let full = ["lab.pcapng", "lab_00001.pcapng", "lab_00002.pcapng"];
+        assert_eq!(names(folder.path()), full);
+        for _ in 0..5 {
+            begin(&path, Some(3));
+        }
+        assert_eq!(
+            names(folder.path()),
+            ["lab_00001.pcapng", "lab_00002.pcapng", "lab_00007.pcapng"]
+        );
     }
 
     #[test]
@@ -313,14 +364,16 @@ mod tests {
         std::os::unix::fs::symlink("elsewhere", path("lab_00006.pcapng")).expect("links");
         let others = names(folder.path());
         for name in ["lab.pcapng", "lab_00001.pcapng", "lab_00002.pcapng"] {
-            fs::write(path(name), header("portolan 1.0")).expect("writes");
+            let full = [header("portolan 1.0"), packets(0, 0..1)].concat();
+            fs::write(path(name), full).expect("writes");
         }
         let ours = |folder: &Path| {
             let mut names = names(folder);
             names.retain(|name| !others.contains(name));
             names
         };
-        let (mut rotation, _file) = begin(&path("lab.pcapng"), None);
+        let (mut rotation, mut file) = begin(&path("lab.pcapng"), None);
+        file.write_all(&packets(0, 0..1)).expect("writes");
         let all = [
             "lab.pcapng",
             "lab_00001.pcapng",
@@ -328,7 +381,8 @@ mod tests {
             "lab_00004.pcapng",
         ];
         assert_eq!(ours(folder.path()), all);
-        rotation.next().expect("opens");
+        let mut file = rotation.next().expect("opens");
+        file.write_all(&packets(0, 1..2)).expect("writes");
         let (mut rotation, _file) = begin(&path("lab.pcapng"), Some(3));
         let kept = ["lab_00004.pcapng", "lab_00007.pcapng", "lab_00008.pcapng"];
         assert_eq!(ours(folder.path()), kept);
