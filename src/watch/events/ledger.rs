@@ -10,6 +10,9 @@ use super::round::Round;
 /// Things that lists of the audit no longer show because these are full are remembered up to so
 /// many entries, so that they are not told anew; lists hold 10,000.
 const MAX_REMEMBERED: usize = 20_000;
+/// Words told of one state while it stands. What is learned of a failure comes in a few steps; a
+/// machine in a boot loop may go on finding other words for as long as it runs.
+const MAX_WORDS: usize = 8;
 
 /// How things stand, by what they are. The default state needs no telling.
 #[derive(Debug)]
@@ -35,7 +38,31 @@ struct Entry<S> {
 struct Words {
     now: u64,
     since: Duration,
+    /// Told last.
     told: u64,
+    /// Told of the same state before those.
+    earlier: Vec<u64>,
+}
+
+impl Words {
+    /// Whether a state that was told is to be told again with these. Words that take turns would be
+    /// told without end, so those told before are not; but the last event on a thing agrees with
+    /// the report.
+    fn are_due(&self, is_last: bool) -> bool {
+        let has_room = self.earlier.len() + 1 < MAX_WORDS;
+        let are_new = has_room && !self.earlier.contains(&self.now);
+        self.now != self.told && (is_last || are_new)
+    }
+
+    /// Notes that they are told; `again` of a state that was told with others.
+    fn tell(&mut self, again: bool) {
+        if again {
+            self.earlier.push(self.told);
+        } else {
+            self.earlier = Vec::new();
+        }
+        self.told = self.now;
+    }
 }
 
 impl<K, S> Default for Ledger<K, S> {
@@ -71,8 +98,9 @@ impl<K: Clone + Eq + Hash, S: Copy + Default + Eq> Ledger<K, S> {
     }
 
     /// The same of a state with what is said of it: where that state was told with other words, it
-    /// is told again once these have held so long. How long a state has held is another matter, so
-    /// that words which change all the time delay nothing.
+    /// is told again once these have held so long, unless they were told of it before or too many
+    /// were; in the last round unless they were told last. How long a state has held is another
+    /// matter, so that words which change all the time delay nothing.
     pub fn stands_with(
         &mut self,
         key: K,
@@ -88,7 +116,7 @@ impl<K: Clone + Eq + Hash, S: Copy + Default + Eq> Ledger<K, S> {
             words: Words {
                 now: words,
                 since: now,
-                told: 0,
+                ..Words::default()
             },
             seen: 0,
             absent: None,
@@ -109,15 +137,15 @@ impl<K: Clone + Eq + Hash, S: Copy + Default + Eq> Ledger<K, S> {
         entry.seen = self.round;
         let since = if entry.told != state {
             entry.since
-        } else if state != S::default() && entry.words.told != words {
+        } else if state != S::default() && entry.words.are_due(round.is_last) {
             entry.words.since
         } else {
             return false;
         };
         let is_due = (round.is_last || now.saturating_sub(since) >= hold) && round.takes();
         if is_due {
+            entry.words.tell(entry.told == state);
             entry.told = state;
-            entry.words.told = words;
         }
         is_due
     }

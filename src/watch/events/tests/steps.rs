@@ -106,39 +106,102 @@ fn another_cause_is_told_too() {
     assert_eq!(told(&mut teller, &looks), expected);
 }
 
+/// A step that failed, and why.
+fn explained(explanation: &str) -> Audit {
+    let mut audit = of(&[Failed]);
+    audit.requirements[0].explanation = explanation.to_owned();
+    audit
+}
+
 #[test]
 fn another_explanation_is_told_too() {
-    let of = |explanation: &str| {
-        let mut audit = of(&[Failed]);
-        audit.requirements[0].explanation = explanation.to_owned();
-        audit
-    };
-    let (early, later) = (of("it went silent."), of("the server does not answer."));
+    let early = explained("it went silent.");
+    let later = explained("the server does not answer.");
+    let ends = [
+        (&early, &["watch-ended"][..]),
+        (&later, &["step-failed", "watch-ended"][..]),
+    ];
+    for (end, last) in ends {
+        let mut teller = begun();
+        // The first words change before they are told: that delays nothing. Those told before are
+        // not told again, however long they hold.
+        let looks = [
+            (0, &early),
+            (2000, &later),
+            (3000, &later),
+            (6000, &later),
+            (6250, &early),
+            (9000, &early),
+            (9250, &early),
+            (9500, &early),
+            (9750, &later),
+            (60_000, &later),
+            (60_250, &early),
+            (90_000, &early),
+        ];
+        let expected: [&[&str]; 12] = [
+            &[],
+            &[],
+            &["step-failed"],
+            &[],
+            &[],
+            &[],
+            &["step-failed"],
+            &[],
+            &[],
+            &[],
+            &[],
+            &[],
+        ];
+        assert_eq!(told(&mut teller, &looks), expected);
+        // The last event on a step has the words of the report.
+        let events = teller.tell_last(end, &moment(90_250), Ended::Duration);
+        assert_eq!(codes(&events), last);
+    }
+}
+
+#[test]
+fn explanations_without_end_are_told_eight_times() {
+    let attempt = |number: u64| explained(&format!("attempt {number} failed."));
     let mut teller = begun();
-    // The first words change before they are told: that delays nothing.
+    for number in 0..20 {
+        let (at, audit) = (10_000 * number, attempt(number));
+        let expected: &[&str] = if number < 8 { &["step-failed"] } else { &[] };
+        let looks = [(at, &audit), (at + 3000, &audit), (at + 9000, &audit)];
+        assert_eq!(told(&mut teller, &looks).concat(), expected, "{number}");
+    }
+    let events = teller.tell_last(&attempt(19), &moment(200_000), Ended::Duration);
+    assert_eq!(codes(&events), ["step-failed", "watch-ended"]);
+}
+
+#[test]
+fn a_step_that_fails_anew_is_explained_anew() {
+    let (early, later) = (explained("it went silent."), explained("refused."));
+    let well = of(&[Satisfied]);
+    let mut teller = begun();
     let looks = [
         (0, &early),
-        (2000, &later),
-        (3000, &later),
-        (6000, &later),
-        (6250, &early),
-        (9000, &early),
-        (9250, &early),
-        (9500, &early),
+        (3000, &early),
+        (3250, &later),
+        (6250, &later),
+        (6500, &well),
+        (6750, &later),
+        (9750, &later),
+        (10_000, &early),
+        (13_000, &early),
     ];
-    let expected: [&[&str]; 8] = [
-        &[],
-        &[],
-        &["step-failed"],
-        &[],
-        &[],
+    let expected: [&[&str]; 9] = [
         &[],
         &["step-failed"],
         &[],
+        &["step-failed"],
+        &["step-satisfied"],
+        &[],
+        &["step-failed"],
+        &[],
+        &["step-failed"],
     ];
     assert_eq!(told(&mut teller, &looks), expected);
-    let events = teller.tell_last(&later, &moment(9750), Ended::Duration);
-    assert_eq!(codes(&events), ["step-failed", "watch-ended"]);
 }
 
 #[test]
