@@ -21,7 +21,8 @@ use crate::observation::{Observation, Part, Piece, Window};
 /// what comes meanwhile, and what it can't hold is counted.
 pub type Tap = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
-/// How often fragments are settled, which come by the thousands where TFTP sends large blocks.
+/// How often fragments of a single interface are settled, which come by the thousands where TFTP sends
+/// large blocks. Of several they wait until flows are retired: the first may be another's.
 const SETTLE_TIME: Duration = Duration::from_secs(10);
 
 /// What to read.
@@ -82,15 +83,16 @@ impl LiveInterface {
         !matches!(self.state, InterfaceState::Ended { .. })
     }
 
-    /// Takes up what was told; whether it is new.
-    fn take(&mut self, told: Told) -> bool {
+    /// Takes up what was told; whether it is new. `settles`: no other interface can have the rest of
+    /// its fragments.
+    fn take(&mut self, told: Told, settles: bool) -> bool {
         let is_new =
             told.slice.is_some() || told.counters != self.counters || told.state != self.state;
         self.until = told.until;
         if let Some(slice) = told.slice {
             self.part.append(*slice);
         }
-        if self.settled.elapsed() >= SETTLE_TIME {
+        if settles && self.settled.elapsed() >= SETTLE_TIME {
             self.settled = Instant::now();
             self.part.settle_fragments(self.until);
         }
@@ -172,13 +174,17 @@ impl Live {
                 return false;
             }
         };
+        let is_alone = self.interfaces.len() == 1;
         let interface = &mut self.interfaces[told.interface];
         interface.lies_there.store(false, Ordering::Release);
-        let is_new = interface.take(told);
+        let is_new = interface.take(told, is_alone);
         if !interface.is_running()
             && let Some(thread) = interface.thread.take()
         {
             join(thread);
+        }
+        if !is_new {
+            self.join_ended();
         }
         is_new
     }
