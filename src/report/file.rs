@@ -13,8 +13,8 @@ const MAX_LINKS: usize = 40;
 /// Files of killed processes that are passed over.
 const MAX_LEFT_OVER: u32 = 1000;
 
-/// Writes a file through `write`, whole or not at all. Who may read it does not change where the one
-/// before was of the same user.
+/// Writes a file through `write`, whole or not at all. Nobody may read it who could not read the one
+/// before, where that was of the same user.
 ///
 /// A path that leads to no regular file (a pipe), or to one that is open already (`/dev/stdout`),
 /// is written directly.

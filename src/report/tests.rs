@@ -81,6 +81,24 @@ fn many_captures_are_one_line_and_the_damaged_ones() {
 }
 
 #[test]
+fn what_is_in_no_list_is_said() {
+    let mut audit = sample::audit();
+    let (transfer, boot) = (audit.tftp[0].clone(), audit.pxe[0].clone());
+    audit.tftp = vec![transfer; 25_001 - audit.tftp_joined.len()];
+    audit.pxe = vec![boot; 10_002];
+    let out = written(&FORMATS[0], &audit, &Page::default());
+    let entries = Page::default().entries as u64;
+    for all in [25_001, 10_002] {
+        let said = format!(
+            "… and {} more: --format json has {} of them",
+            super::text::units::number(all - entries),
+            super::text::units::number(10_000 - entries)
+        );
+        assert!(out.contains(&said), "{said}");
+    }
+}
+
+#[test]
 fn interfaces_are_no_files() {
     let mut audit = sample::audit();
     for capture in &mut audit.captures {

@@ -10,6 +10,11 @@ use crate::verdict::{Audit, PxeBoot};
 /// that nobody answered first, the latest first.
 const MAX_LISTED: usize = 10_000;
 
+/// The limit that says how many transfers are not listed.
+pub const LISTED_TRANSFERS: &str = "listed-transfers";
+/// The limit that says how many boots are not listed.
+pub const LISTED_BOOTS: &str = "listed-boots";
+
 /// What is listed of the transfers and boots of an audit, in time order, and what that leaves out.
 pub(super) struct Listed {
     pub tftp: Vec<Tftp>,
@@ -29,10 +34,7 @@ impl Listed {
         let (transfers, transfers_out) = first(transfers, MAX_LISTED, AnyTransfer::is_answered);
         let is_answered = |boot: &&PxeBoot| is_answered(boot, audit);
         let (boots, boots_out) = first(audit.pxe.iter().collect(), MAX_LISTED, is_answered);
-        let limits = [
-            ("listed-transfers", transfers_out),
-            ("listed-boots", boots_out),
-        ];
+        let limits = [(LISTED_TRANSFERS, transfers_out), (LISTED_BOOTS, boots_out)];
         Self {
             tftp: transfers.iter().map(AnyTransfer::told).collect(),
             pxe: boots.iter().map(|boot| Pxe::new(boot, places)).collect(),

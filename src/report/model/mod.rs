@@ -19,6 +19,7 @@ pub use finding::{
     Refuser, Responder, Unexpected,
 };
 pub use gaps::Gaps;
+pub use listed::{LISTED_BOOTS, LISTED_TRANSFERS};
 pub use requirement::{Requirement, RuleUse};
 pub use summary::{Background, Capture, Limit, Loss, Site, Tool, Totals};
 

@@ -3,9 +3,9 @@
 use std::io;
 
 use super::units::span;
-use super::{Ink, Pen, capped};
+use super::{Ink, Pen, beyond, capped_of};
 use crate::report::Report;
-use crate::report::model::{Pxe, PxeAnswer};
+use crate::report::model::{LISTED_BOOTS, Pxe, PxeAnswer};
 
 const BODY: usize = 4;
 const VALUES: usize = 16;
@@ -15,7 +15,8 @@ pub(super) fn boots(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
         return Ok(());
     }
     pen.heading("Network boots", "")?;
-    capped(pen, &report.pxe, |pen, _, boot| {
+    let beyond = beyond(report, LISTED_BOOTS);
+    capped_of(pen, &report.pxe, beyond, |pen, _, boot| {
         pen.gap()?;
         machine(boot, pen)?;
         let when = span(boot.first.as_deref(), boot.last.as_deref());

@@ -3,9 +3,9 @@
 use std::io;
 
 use super::units::{bytes, count, number};
-use super::{Ink, Pen, Table, rest};
+use super::{Ink, Pen, Table, beyond, rest, rest_of};
 use crate::report::Report;
-use crate::report::model::{Peer, Tftp};
+use crate::report::model::{LISTED_TRANSFERS, Peer, Tftp};
 
 pub(super) fn transfers(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
     if report.tftp.is_empty() {
@@ -30,7 +30,8 @@ pub(super) fn transfers(report: &Report, pen: &mut Pen<'_>) -> io::Result<()> {
         ]);
     }
     table.write(pen)?;
-    rest(pen, report.tftp.len() - shown)
+    let beyond = beyond(report, LISTED_TRANSFERS);
+    rest_of(pen, report.tftp.len() - shown, beyond)
 }
 
 fn peer(peer: &Peer) -> String {

@@ -38,25 +38,54 @@ pub fn write(report: &Report, page: &Page, out: &mut dyn Write) -> io::Result<()
 fn capped<T>(
     pen: &mut Pen<'_>,
     entries: &[T],
+    each: impl FnMut(&mut Pen<'_>, usize, &T) -> io::Result<()>,
+) -> io::Result<()> {
+    capped_of(pen, entries, 0, each)
+}
+
+/// The same of a list that the report has not whole: so many are `beyond` it.
+fn capped_of<T>(
+    pen: &mut Pen<'_>,
+    entries: &[T],
+    beyond: u64,
     mut each: impl FnMut(&mut Pen<'_>, usize, &T) -> io::Result<()>,
 ) -> io::Result<()> {
     let shown = entries.len().min(pen.page().entries);
     for (index, entry) in entries[..shown].iter().enumerate() {
         each(pen, index, entry)?;
     }
-    rest(pen, entries.len() - shown)
+    rest_of(pen, entries.len() - shown, beyond)
 }
 
 /// Says how many entries were left out and where they are.
 fn rest(pen: &mut Pen<'_>, left_out: usize) -> io::Result<()> {
-    if left_out == 0 {
+    rest_of(pen, left_out, 0)
+}
+
+/// The same of a list that the report has not whole: so many are `beyond` it.
+fn rest_of(pen: &mut Pen<'_>, left_out: usize, beyond: u64) -> io::Result<()> {
+    let left_out = left_out as u64;
+    if left_out + beyond == 0 {
         return Ok(());
     }
-    let text = format!(
-        "… and {} more: --format json has all",
-        units::number(left_out as u64)
-    );
+    let number = units::number(left_out + beyond);
+    let text = match beyond {
+        0 => format!("… and {number} more: --format json has all"),
+        _ => format!(
+            "… and {number} more: --format json has {} of them",
+            units::number(left_out)
+        ),
+    };
     pen.words(2, 4, &[(Ink::Faint, &text)])
+}
+
+/// What a bound of the report left out of a list.
+fn beyond(report: &Report, limit: &str) -> u64 {
+    let limits = report.limits.iter();
+    limits
+        .filter(|one| one.limit == limit)
+        .map(|one| one.reached)
+        .sum()
 }
 
 /// Captures that an entry names; to look further, one of them is enough.
