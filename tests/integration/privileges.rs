@@ -66,15 +66,8 @@ impl Place {
 
     /// `wrap portolan watch …` in a network of its own, with nothing but a loopback.
     fn watch(&self, wrap: &[&str], arguments: &[&str]) -> Command {
-        let mut command = Command::new("unshare");
+        let mut command = namespaces::on_a_loopback();
         command
-            .args([
-                "--net",
-                "sh",
-                "-c",
-                "ip link set lo up && exec \"$@\"",
-                "sh",
-            ])
             .args(wrap)
             .arg(self.path("portolan"))
             .args(["watch", "--interface", "lo", "--format", "json", "--site"])

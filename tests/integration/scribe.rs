@@ -67,6 +67,14 @@ impl Place {
         self.folder.path().join(name)
     }
 
+    /// A pipe of that name.
+    fn fifo(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        let made = Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("mkfifo runs").success());
+        path
+    }
+
     /// A report and packets.
     fn job(&self) -> Job {
         Job {
@@ -265,9 +273,7 @@ fn its_own_end_is_told_once() {
 fn what_does_not_move_is_given_up_by_name() {
     let place = Place::new();
     let mut job = place.job();
-    let made = Command::new("mkfifo").arg(place.path("fifo")).status();
-    assert!(made.expect("mkfifo runs").success());
-    job.packets.as_mut().expect("packets").path = place.path("fifo");
+    job.packets.as_mut().expect("packets").path = place.fifo("fifo");
     let scribe = start(&job);
     scribe.packets(&packets(0..10));
     scribe.replace(0, b"whole");
@@ -284,9 +290,7 @@ fn what_does_not_move_is_given_up_by_name() {
 fn left_alone_with_a_pipe_that_nobody_reads_it_ends() {
     let place = Place::new();
     let mut job = place.job();
-    let made = Command::new("mkfifo").arg(place.path("fifo")).status();
-    assert!(made.expect("mkfifo runs").success());
-    job.packets.as_mut().expect("packets").path = place.path("fifo");
+    job.packets.as_mut().expect("packets").path = place.fifo("fifo");
     let scribe = start(&job);
     scribe.hurry();
     let piece = packets(0..20_000);
@@ -307,9 +311,7 @@ fn left_alone_with_a_pipe_that_nobody_reads_it_ends() {
 #[test]
 fn it_holds_standard_output_only_to_write_there() {
     let place = Place::new();
-    let (program, fifo) = (place.path("into-fifo"), place.path("fifo"));
-    let made = Command::new("mkfifo").arg(&fifo).status();
-    assert!(made.expect("mkfifo runs").success());
+    let (program, fifo) = (place.path("into-fifo"), place.fifo("fifo"));
     let script = format!(
         "#!/bin/sh\nexec '{PROGRAM}' \"$@\" > '{}'\n",
         fifo.display()
@@ -430,8 +432,7 @@ fn a_pipe_waits_for_its_reader_and_holds_up_nothing_else() {
     let place = Place::new();
     let mut job = place.job();
     for name in ["report.fifo", "packets.fifo"] {
-        let made = Command::new("mkfifo").arg(place.path(name)).status();
-        assert!(made.expect("mkfifo runs").success());
+        place.fifo(name);
     }
     job.targets.push(place.path("report.fifo"));
     let scribe = start(&job);

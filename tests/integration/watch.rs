@@ -1,6 +1,6 @@
 //! `portolan watch` before and after it captures: what it refuses, and how it ends.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use super::command::{Run, portolan, portolan_in, root};
 use crate::support::namespaces;
@@ -146,14 +146,7 @@ fn on_a_terminal(arguments: &str) -> Option<(String, Option<i32>)> {
     }
     let program = env!("CARGO_BIN_EXE_portolan");
     let watch = format!("{program} watch --site fixtures/lab.toml -i lo --duration 1 {arguments}");
-    let output = Command::new("unshare")
-        .args([
-            "--net",
-            "sh",
-            "-c",
-            "ip link set lo up && exec \"$@\"",
-            "sh",
-        ])
+    let output = namespaces::on_a_loopback()
         .args([
             "script",
             "--quiet",

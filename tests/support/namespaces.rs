@@ -39,6 +39,15 @@ pub fn can_run(programs: &[impl AsRef<Path>]) -> bool {
     false
 }
 
+/// `unshare … sh`, to which a command and its arguments are added: it runs in a network of its own,
+/// with nothing but a loopback.
+pub fn on_a_loopback() -> Command {
+    let mut command = Command::new("unshare");
+    let set_up = "ip link set lo up && exec \"$@\"";
+    command.args(["--net", "sh", "-c", set_up, "sh"]);
+    command
+}
+
 /// Why no lab can be set up here; `None` where one can.
 fn obstacle(programs: &[impl AsRef<Path>]) -> Option<String> {
     let mut programs = programs.iter().map(AsRef::as_ref);

@@ -1,7 +1,8 @@
 //! Whether a capture's socket is at work, by the kernel's own list of such sockets.
 //!
-//! No other sign is as good: an interface that comes up again says nothing to the socket, and what
-//! asks for its flags by an ioctl is unsafe. The list is of the socket's own network namespace.
+//! No other sign is as good: an interface that comes up again says nothing to the socket, and the
+//! ioctl that tells its flags has no safe call here. The list is of the socket's own network
+//! namespace.
 
 use std::fs::File;
 use std::os::fd::AsFd;
